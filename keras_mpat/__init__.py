@@ -1,0 +1,51 @@
+"""Robust Keras classifiers: adversarial training with metric learning, in `fit`.
+
+    import keras, keras_mpat as mpat
+
+    model = mpat.AdversarialModel(
+        mpat.models.lenet(num_classes=10),
+        strategy=mpat.training.PGDTraining(mpat.Linf(0.3), steps=7),
+        head=mpat.SoftTripleHead(10, prototypes_per_class=5),
+    )
+    model.compile(optimizer="adam", metrics=["accuracy"])
+    model.fit(x, y, epochs=10)
+    model.classifier.save("robust.keras")
+
+Five words carry the package: a `ThreatModel` (what the adversary may do), an `Attack`
+(how it searches), a `Strategy` (how a batch becomes an update), a head (what the latent
+space is asked to be), and `AdversarialModel`, which connects them.
+"""
+
+import importlib
+
+from keras_mpat import attacks, layers, losses, models, objectives, schedules, training
+from keras_mpat.layers import SoftTripleHead
+from keras_mpat.models import AdversarialModel, replace_head
+from keras_mpat.threat_models import L2, Linf, ThreatModel
+from keras_mpat.version import __version__
+
+__all__ = [
+    "L2",
+    "AdversarialModel",
+    "Linf",
+    "SoftTripleHead",
+    "ThreatModel",
+    "__version__",
+    "attacks",
+    "datasets",
+    "evaluation",
+    "layers",
+    "losses",
+    "models",
+    "objectives",
+    "replace_head",
+    "schedules",
+    "training",
+]
+
+
+def __getattr__(name: str):
+    """Loads the data sets and the evaluation when they are first used."""
+    if name in ("datasets", "evaluation"):
+        return importlib.import_module(f"keras_mpat.{name}")
+    raise AttributeError(f"module 'keras_mpat' has no attribute {name!r}")

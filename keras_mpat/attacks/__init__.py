@@ -1,0 +1,36 @@
+"""Attacks: frozen values that map (logits_fn, x, targets, seed) to x_adv.
+
+    attack = PGD(keras_mpat.Linf("8/255"), steps=10)
+    x_adv = attack(classifier, x, y, seed=0)
+
+The same objects train, validate and evaluate. In reading order: `attack.py` (the
+interface), `pgd.py` (the loop), one file per attack, `targets.py` (whom a targeted
+attack aims at).
+"""
+
+from keras_mpat.attacks.attack import Attack, GradientAttack
+from keras_mpat.attacks.bim import BIM
+from keras_mpat.attacks.cw import CW
+from keras_mpat.attacks.fgsm import FGSM, RFGSM
+from keras_mpat.attacks.mim import MIM
+from keras_mpat.attacks.pgd import PGD
+from keras_mpat.attacks.random_noise import RandomNoise
+from keras_mpat.attacks.targets import LeastLikely, NextLabel, RandomLabel, TargetRule
+from keras_mpat.attacks.worst_case import WorstCase
+
+__all__ = [
+    "BIM",
+    "CW",
+    "FGSM",
+    "MIM",
+    "PGD",
+    "RFGSM",
+    "Attack",
+    "GradientAttack",
+    "LeastLikely",
+    "NextLabel",
+    "RandomLabel",
+    "RandomNoise",
+    "TargetRule",
+    "WorstCase",
+]

@@ -1,0 +1,153 @@
+"""The interface of an attack, and how a search remembers its worst case."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from keras_mpat import backend, noise
+from keras_mpat.configurable import Configurable, check_positive
+from keras_mpat.objectives import Objective, class_ids
+from keras_mpat.threat_models import ThreatModel
+
+LogitsFn = Callable[[Any], Any]
+
+
+class Attack(Configurable, abc.ABC):
+    """A search for the worst input in a threat model. Holds no model and no state.
+
+    A concrete attack is a frozen dataclass: it declares `threat_model: ThreatModel` and
+    its other fields, and implements `search`.
+
+    Call arguments:
+        logits_fn: maps x (B, ...) float32 to logits (B, C).
+        x: clean inputs (B, ...), in the bounds of the threat model.
+        targets: true labels, (B,), (B, 1) or one-hot (B, C).
+        seed: int, `keras.random.SeedGenerator`, or keys (B, 2) from `noise.keys`.
+
+    Returns:
+        x_adv, float32 like x, inside the ball and the box, without gradient.
+    """
+
+    threat_model: ThreatModel
+
+    def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
+        x = ops.cast(x, "float32")
+        keys = noise.keys(seed, ops.shape(x)[0])
+        return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
+
+    @abc.abstractmethod
+    def search(self, logits_fn: LogitsFn, x, targets, keys):
+        """The attack itself: x float32 (B, ...), keys (B, 2) -> x_adv."""
+
+    def scaled(self, factor) -> "Attack":
+        """The same attack with epsilon and step size times `factor` (a schedule)."""
+        return dataclasses.replace(  # type: ignore[type-var]
+            self, threat_model=self.threat_model.scaled(factor)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class GradientAttack(Attack):
+    """Base of attacks that step along a gradient.
+
+    `step_size` is in the units of epsilon (input units, or "2/255" of the range);
+    `None` means the attack's own default, which follows epsilon.
+    """
+
+    threat_model: ThreatModel
+    _: dataclasses.KW_ONLY
+    step_size: Any = None
+
+    def __post_init__(self):
+        if self.step_size is not None:
+            check_positive(
+                "step_size",
+                self.threat_model.length(self.step_size, "step_size"),
+                "input units, full range of the bounds",
+                "For 2 grey levels pass '2/255'; None follows epsilon.",
+            )
+
+    @property
+    def step_length(self):
+        """The step in input units: a float, an array or a tensor."""
+        if self.step_size is None:
+            return self.default_step_length()
+        return self.threat_model.length(self.step_size, "step_size")
+
+    @abc.abstractmethod
+    def default_step_length(self):
+        """The step in input units when `step_size` is None."""
+
+    def scaled(self, factor):
+        scaled = super().scaled(factor)
+        if self.step_size is None:
+            return scaled
+        return dataclasses.replace(scaled, step_size=self.step_length * factor)
+
+
+class Goal:
+    """What a search raises, for one batch: x -> (values (B,), logits (B, C)).
+
+    Binds the model, the labels and, for a targeted attack, the target classes.
+    """
+
+    def __init__(self, logits_fn, x, labels, keys, objective: Objective, target=None):
+        self._logits_fn, self._labels, self._objective = logits_fn, labels, objective
+        self._targets = None
+        if target is not None:
+            logits = logits_fn(x)
+            ids = class_ids(labels, logits.shape[-1])
+            self._targets = ops.stop_gradient(target(ids, logits, keys))
+
+    def __call__(self, x):
+        logits = ops.cast(self._logits_fn(x), "float32")
+        if self._targets is None:
+            return self._objective(self._labels, logits), logits
+        return self._objective.targeted(self._targets, logits), logits
+
+    def fooled(self, logits):
+        """Which examples are misclassified, bool (B,)."""
+        return self._objective.fooled(self._labels, logits)
+
+    def score(self, x_adv):
+        """(x_adv, values, fooled): what `keep_worse` compares."""
+        values, logits = self(x_adv)
+        return x_adv, values, self.fooled(logits)
+
+
+def worst_of(runs: int, run: Callable, goal: Goal):
+    """Runs `run(r)` -> x_adv for r = 0 … runs - 1; keeps the worst case per example.
+
+    A fooled example beats one that is not; between equals the higher value wins.
+    """
+    if runs == 1:
+        return run(0)
+
+    def step(r, worst):
+        return keep_worse(worst, goal.score(run(r + 1)))
+
+    return backend.loop(runs - 1, step, goal.score(run(0)))[0]
+
+
+def keep_worse(first, second):
+    """The worse of two (x_adv, values, fooled) per example."""
+    _, value, fooled = first
+    _, new_value, new_fooled = second
+    same = fooled == new_fooled
+    better = ops.logical_or(
+        ops.logical_and(new_fooled, ops.logical_not(fooled)),
+        ops.logical_and(same, new_value > value),
+    )
+    return tuple(
+        ops.where(per_example(better, new), new, old)
+        for old, new in zip(first, second, strict=True)
+    )
+
+
+def per_example(flags, x):
+    """Flags (B,) shaped to broadcast against x (B, ...)."""
+    return ops.reshape(flags, (-1,) + (1,) * (len(x.shape) - 1))

@@ -1,0 +1,53 @@
+"""Rules that choose the class a targeted attack aims at: (labels, logits, keys) -> (B,).
+
+`logits` are those of the clean images. Every rule is relative to the true label and
+never returns it.
+"""
+
+import abc
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+from keras_mpat import noise
+from keras_mpat.configurable import Configurable
+
+
+class TargetRule(Configurable, abc.ABC):
+    """Base of target rules: frozen dataclasses without state."""
+
+    @abc.abstractmethod
+    def __call__(self, labels, logits, keys):
+        """Target classes int32 (B,) from labels (B,), logits (B, C), keys (B, 2)."""
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class LeastLikely(TargetRule):
+    """The wrong class with the smallest logit on the clean image."""
+
+    def __call__(self, labels, logits, keys):
+        own = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+        others = ops.where(own, float("inf"), logits)
+        return ops.cast(ops.argmin(others, axis=-1), "int32")
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class NextLabel(TargetRule):
+    """The class after the true one: (y + 1) mod C."""
+
+    def __call__(self, labels, logits, keys):
+        return (labels + 1) % logits.shape[-1]
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class RandomLabel(TargetRule):
+    """A class drawn uniformly from all but the true one."""
+
+    def __call__(self, labels, logits, keys):
+        num_classes = logits.shape[-1]
+        shift = 1 + noise.integers(noise.fold(keys, 7), num_classes - 1)
+        return (labels + shift) % num_classes

@@ -1,0 +1,56 @@
+"""Several attacks as one: the worst case of all, per example."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+
+from keras_mpat import noise
+from keras_mpat.attacks.attack import Attack, Goal, keep_worse
+from keras_mpat.objectives import CrossEntropy
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class WorstCase(Attack):
+    """Runs every attack from the clean image and keeps the worst result per example.
+
+    A fooled example beats one that is not; between equals the higher cross-entropy
+    wins.
+
+    Args:
+        attacks: the attacks, in the order in which they run.
+
+    Raises:
+        ValueError: `attacks` is empty.
+
+    Example:
+        >>> ball = keras_mpat.Linf("8/255")
+        >>> attack = WorstCase([attacks.PGD(ball, restarts=5), attacks.CW(ball)])
+    """
+
+    attacks: Sequence[Attack]
+
+    def __post_init__(self):
+        if not self.attacks:
+            raise ValueError(
+                "`attacks` must hold at least one attack. Received: "
+                f"attacks={self.attacks!r}. Pass WorstCase([PGD(...), CW(...)])."
+            )
+
+    @property
+    def threat_model(self):  # type: ignore[override]
+        """That of the first attack."""
+        return self.attacks[0].threat_model
+
+    def scaled(self, factor):
+        return WorstCase([attack.scaled(factor) for attack in self.attacks])
+
+    def search(self, logits_fn, x, targets, keys):
+        goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
+        worst = None
+        for number, attack in enumerate(self.attacks):
+            x_adv = attack.search(logits_fn, x, targets, noise.fold(keys, number))
+            score = goal.score(x_adv)
+            worst = score if worst is None else keep_worse(worst, score)
+        return worst[0]

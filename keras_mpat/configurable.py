@@ -1,0 +1,66 @@
+"""Frozen values with a Keras config: what goes into the constructor comes out again.
+
+Threat models, objectives, target rules, attacks and strategies are plain dataclasses.
+This base gives each of them `get_config`, `from_config` and equality, so that a model
+that holds them saves to `.keras` and loads in another process.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Configurable:
+    """Base of all frozen values: a dataclass that Keras can serialize."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns every field, serialized by Keras."""
+        return {
+            field.name: _serialize(getattr(self, field.name))
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]):
+        """Builds the value from the dict that `get_config` returned."""
+        return cls(**{name: _deserialize(value) for name, value in config.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+def _serialize(value):
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return keras.saving.serialize_keras_object(value)
+
+
+def _deserialize(value):
+    return keras.saving.deserialize_keras_object(value)
+
+
+def check_positive(name: str, value, unit: str, fix: str) -> None:
+    """Raises unless `value` is a positive finite number.
+
+    Tensors pass: they come from a schedule that was checked where it was made.
+    """
+    if keras.ops.is_tensor(value):
+        return
+    array = np.asarray(value, dtype="float64")
+    if array.size == 0 or not np.all(np.isfinite(array)) or np.any(array <= 0):
+        raise ValueError(
+            f"`{name}` must be positive ({unit}). Received: {name}={value!r}. {fix}"
+        )
+
+
+def check_count(name: str, value, fix: str) -> None:
+    """Raises unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(
+            f"`{name}` must be an integer >= 1. Received: {name}={value!r}. {fix}"
+        )

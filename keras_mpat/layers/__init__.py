@@ -1,0 +1,6 @@
+"""Heads: layers that own prototypes and map embeddings to one similarity per class."""
+
+from keras_mpat.layers.head import Head
+from keras_mpat.layers.soft_triple_head import SoftTripleHead
+
+__all__ = ["Head", "SoftTripleHead"]

@@ -1,0 +1,155 @@
+"""The SoftTriple head: several prototypes per class, one similarity per class.
+
+head = keras_mpat.SoftTripleHead(10, prototypes_per_class=5)
+model = keras_mpat.AdversarialModel(classifier, strategy=..., head=head)
+"""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mpat.configurable import check_count, check_positive
+from keras_mpat.layers.head import Head
+from keras_mpat.losses.soft_triple import (
+    SoftTriple,
+    prototype_regularizer,
+    soft_similarities,
+)
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+class SoftTripleHead(Head):
+    """Similarity of an embedding to each class, over several prototypes per class.
+
+    Args:
+        num_classes: C, >= 2.
+        prototypes_per_class: K, an int or one int per class; 1 is the single-mode
+            variant (a normalised softmax). K should be below the number of training
+            examples of a class.
+        gamma: temperature of the softmax over the prototypes of a class, > 0.
+        scale: lambda, the factor on the similarities, > 0. The authors advise 10 if
+            training diverges.
+        margin: delta, subtracted from the similarity of the true class in the loss.
+        tau: weight of the regulariser that pulls prototypes of a class together, >= 0.
+        initializer: `"soft_triple"` (uniform within 1 / sqrt(C K), as published),
+            `"unit"` (random directions of length 1) or a Keras initializer.
+        name, dtype: as in `keras.layers.Layer`; float32 also under mixed precision.
+
+    Call arguments:
+        embeddings: (B, D), any length; normalised inside.
+
+    Input shape: (B, D). Output shape: (B, C), `scale` times similarities in [-1, 1].
+
+    Raises:
+        ValueError: a count below 1, a list whose length is not C, or a gamma, scale,
+            margin or tau out of range.
+
+    References:
+        Qian et al., arXiv:1909.05235, equations 5-10; MPAT, Sensors 23(13):6173,
+        equations 3 and 4.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        prototypes_per_class: int | Sequence[int] = 10,
+        gamma: float = 0.1,
+        scale: float = 20.0,
+        margin: float = 0.01,
+        tau: float = 0.2,
+        initializer="soft_triple",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_count("num_classes", num_classes, "Ten digits are num_classes=10.")
+        for name, value in (("gamma", gamma), ("scale", scale)):
+            check_positive(name, value, "a factor", "The paper uses 0.1 and 20.")
+        if not tau >= 0:
+            raise ValueError(
+                f"`tau` must be >= 0. Received: tau={tau!r}. The paper uses 0.2."
+            )
+        self.num_classes = num_classes
+        self.prototypes_per_class = prototypes_per_class
+        self.gamma = gamma
+        self.scale = scale
+        self.margin = margin
+        self.tau = tau
+        self.initializer = initializer
+        self._counts = _counts(prototypes_per_class, num_classes)
+        self.loss()  # raises here, not in training, if the margin is out of range
+
+    def build(self, input_shape):
+        most = max(self._counts)
+        self.prototypes = self.add_weight(
+            name="prototypes",
+            shape=(self.num_classes, most, input_shape[-1]),
+            initializer=self._initializer(most),
+        )
+        mask = np.arange(most)[None] < np.asarray(self._counts)[:, None]
+        self.active = self.add_weight(
+            name="active",
+            shape=(self.num_classes, most),
+            initializer=lambda shape, dtype: ops.cast(mask, dtype),
+            trainable=False,
+        )
+
+    def _initializer(self, most: int):
+        if self.initializer == "soft_triple":
+            bound = 1.0 / math.sqrt(self.num_classes * most)
+            return keras.initializers.RandomUniform(-bound, bound)
+        if self.initializer == "unit":
+            return _random_directions
+        return keras.initializers.get(self.initializer)
+
+    def logits(self, embeddings):
+        return self.scale * soft_similarities(
+            ops.cast(embeddings, "float32"), self.prototypes, self.active, self.gamma
+        )
+
+    def loss(self):
+        return SoftTriple(margin=self.margin, scale=self.scale)
+
+    def regularization(self):
+        return self.tau * prototype_regularizer(self.prototypes, self.active)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.num_classes)
+
+    def get_config(self):
+        initializer = self.initializer
+        if not isinstance(initializer, str):
+            initializer = keras.initializers.serialize(initializer)
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "prototypes_per_class": self.prototypes_per_class,
+            "gamma": self.gamma,
+            "scale": self.scale,
+            "margin": self.margin,
+            "tau": self.tau,
+            "initializer": initializer,
+        }
+
+
+def _random_directions(shape, dtype):
+    directions = keras.random.normal(shape, dtype=dtype)
+    return directions / ops.norm(directions, axis=-1, keepdims=True)
+
+
+def _counts(prototypes_per_class, num_classes: int) -> list[int]:
+    if isinstance(prototypes_per_class, (int, np.integer)):
+        counts = [prototypes_per_class] * num_classes
+    else:
+        counts = list(prototypes_per_class)
+    if len(counts) != num_classes:
+        raise ValueError(
+            "`prototypes_per_class` must be an int or one int per class. Received: "
+            f"{len(counts)} numbers for num_classes={num_classes}: {counts}."
+        )
+    for count in counts:
+        check_count("prototypes_per_class", count, "The paper starts with 10.")
+    return [int(count) for count in counts]

@@ -1,0 +1,307 @@
+"""The model that connects a classifier, a strategy and a head, and leaves the rest to
+Keras.
+
+    model = AdversarialModel(classifier, strategy=PGDTraining(Linf(0.3)), head=head)
+    model.compile(optimizer="adam", metrics=["accuracy"])
+    model.fit(train, validation_data=validation, epochs=10)
+    model.classifier.save("robust.keras")
+"""
+
+import warnings
+
+import keras
+from keras import ops
+
+from keras_mpat import backend
+from keras_mpat.attacks import Attack
+from keras_mpat.layers import Head
+from keras_mpat.models import checks
+from keras_mpat.models.as_logits import as_logits, ends_in_softmax
+from keras_mpat.models.embedding import feature_model
+from keras_mpat.models.epoch_monitor import CollapseMetric, EpochMonitor
+from keras_mpat.models.steps import Steps
+from keras_mpat.objectives import class_ids
+from keras_mpat.training import Strategy
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+class AdversarialModel(Steps, keras.Model):
+    """Trains a Keras classifier to withstand attacks, with `compile` and `fit`.
+
+    The training loss is CE + head_weight * L_head + regularizer_weight * L_norm (MPAT,
+    equation 5), on the views that the strategy makes of a batch. Predictions are those
+    of the classifier; the head is an auxiliary branch on its embedding.
+
+    Args:
+        classifier: a Keras classifier that ends in C >= 2 logits. One that ends in
+            softmax is rewired to logits, with the same weights.
+        strategy: how a batch becomes an update, e.g. `training.PGDTraining(...)`.
+        head: a metric-learning head such as `SoftTripleHead`; `None`: none.
+        head_weight: lambda_1, >= 0; 0.5 in MPAT.
+        regularizer: `"weights"`: half the sum of squares of all convolution and dense
+            kernels (then set no weight decay in the optimizer); `"features"`: mean
+            square of the embedding; `None`.
+        regularizer_weight: lambda_2, >= 0; 0.001 in MPAT for CIFAR, 0.005 for MNIST.
+        validation_attack: an attack whose accuracy `evaluate` reports as
+            `robust_accuracy` and `fit` as `val_robust_accuracy`.
+        feature_layer: where the embedding is, if not the input of the last layer: a
+            layer, its name, `"inner/name"` or a tensor.
+        seed: seed of all noise in training.
+
+    Input shape: that of the classifier. Output shape: (B, C) logits.
+
+    Logs: `loss`, `ce_loss`, `head_loss` and metrics, on what the update saw;
+    `val_loss`, `val_accuracy` on clean data; `val_robust_accuracy` under the attack.
+
+    Raises:
+        ValueError: an argument of the wrong kind or out of range, a head for another
+            number of classes, or a classifier without a findable embedding.
+
+    References:
+        Khan et al. (MPAT), Sensors 23(13):6173, 2023, equations 3-5.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        *,
+        strategy: Strategy,
+        head: Head | None = None,
+        head_weight: float = 0.5,
+        regularizer: str | None = None,
+        regularizer_weight: float = 0.0,
+        validation_attack: Attack | None = None,
+        feature_layer=None,
+        seed: int = 0,
+        name: str | None = None,
+        **kwargs,
+    ):
+        checks.check_classifier(classifier)
+        kwargs.setdefault("dtype", classifier.dtype_policy)
+        super().__init__(name=name, autocast=False, **kwargs)
+        checks.check_arguments(locals())
+        if ends_in_softmax(classifier):
+            warnings.warn(
+                f"`classifier` {classifier.name!r} ends in softmax; AdversarialModel "
+                "trains its logits (keras_mpat.models.as_logits, the same weights).",
+                stacklevel=2,
+            )
+            classifier = as_logits(classifier)
+        self.classifier = classifier
+        self.num_classes = checks.check_outputs(classifier, head)
+        self.strategy = strategy
+        self.head = head
+        self.head_weight = head_weight
+        self.regularizer = regularizer
+        self.regularizer_weight = regularizer_weight
+        self.validation_attack = validation_attack
+        self.feature_layer = feature_layer
+        self.seed = seed
+        self._build_parts()
+
+    def _build_parts(self) -> None:
+        self._features = None
+        if self.head is not None or self.regularizer == "features":
+            self._features = _Untracked(
+                feature_model(self.classifier, self.feature_layer)
+            )
+        if self.head is not None:
+            if not self.head.built:
+                self.head.build(self._features.model.outputs[1].shape)
+                self.head.built = True
+            self._head_objective = self.head.loss()
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.seed_state = self.seed_generator.state  # Keras saves it only as a weight
+        self.strategy_state = self.strategy.build(self)
+        self.logging = True
+        self.ce_tracker = keras.metrics.Mean(name="ce_loss")
+        self.head_tracker = keras.metrics.Mean(name="head_loss")
+        self.collapse = CollapseMetric(self.num_classes)
+        self.robust_accuracy = None
+        if self.validation_attack is not None:
+            self.robust_accuracy = keras.metrics.SparseCategoricalAccuracy(
+                name="robust_accuracy"
+            )
+        self.built = True
+
+    def call(self, x, training=False):
+        if not isinstance(x, dict):
+            return self.classifier(x, training=training)
+        views = self.strategy.connect(self, x)
+        outputs = {name: self._outputs(view, training) for name, view in views.items()}
+        self._add_terms_without_labels(outputs)
+        return outputs
+
+    def _outputs(self, view, training):
+        if self._features is None:
+            return self.classifier(view, training=training), None
+        return self._features.model(view, training=training)
+
+    def _add_terms_without_labels(self, outputs) -> None:
+        if self.head is not None:
+            self.add_loss(self.head_weight * self.head.regularization())
+        if self.regularizer == "weights":
+            kernels = [
+                ops.sum(ops.square(ops.cast(variable, "float32")))
+                for variable in self.classifier.trainable_variables
+                if variable.name.endswith("kernel")
+            ]
+            self.add_loss(self.regularizer_weight * 0.5 * sum(kernels))
+        if self.regularizer == "features":
+            ((_, embedding), *_) = outputs.values()
+            mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
+            self.add_loss(self.regularizer_weight * mean)
+
+    def logits_fn(self, norm_mode: str = "eval"):
+        """The classifier as a function x -> logits, for attacks.
+
+        Args:
+            norm_mode: what BatchNorm does, see `training.AttackStrategy`.
+        """
+        if norm_mode == "train":
+            return lambda x: self.classifier(x, training=True)
+        if norm_mode == "eval":
+            return lambda x: self.classifier(x, training=False)
+
+        def batch_stats(x):
+            current = [(variable, variable.value) for variable in self.variables]
+            with keras.StatelessScope(state_mapping=current):
+                return self.classifier(x, training=True)
+
+        return batch_stats
+
+    def perturb(self, x, y):
+        """The views of a batch: x (B, ...), y (B,) or one-hot -> {name: inputs}."""
+        return self.strategy.perturb(self, x, class_ids(y, self.num_classes))
+
+    def supervised_loss(self, y, logits, sample_weight):
+        """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
+        total = super().compute_loss(None, y, logits, sample_weight)
+        size = ops.shape(logits)[0]
+        self.ce_tracker.update_state(total - sum(self.losses), sample_weight=size)
+        labels = class_ids(y, self.num_classes)
+        self.collapse.update_state(labels, logits)
+        return total
+
+    def head_loss(self, y, embedding, sample_weight):
+        """The head's term, weighted; its regulariser is among the losses already."""
+        if self.head is None:
+            return 0.0
+        loss = self._head_objective(y, self.head.logits(embedding), sample_weight)
+        self.head_tracker.update_state(
+            loss + self.head.regularization(), sample_weight=ops.shape(embedding)[0]
+        )
+        return self.head_weight * loss
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if isinstance(y_pred, dict):
+            return self.strategy.loss(self, y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if not self.logging:
+            return {}
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            hidden = {self.ce_tracker.name, self.head_tracker.name}
+        else:
+            logits, _ = y_pred.get("adversarial") or y_pred["clean"]
+            logs = super().compute_metrics(x, y, logits, sample_weight)
+            hidden = {"robust_accuracy"}
+            if self.head is None:
+                hidden.add(self.head_tracker.name)
+        return {name: value for name, value in logs.items() if name not in hidden}
+
+    def attack_validation_batch(self, data):
+        """Attacks a validation batch and returns the logs with `robust_accuracy`."""
+        x, y, sample_weight = self._unpack(data)
+        labels = class_ids(y, self.num_classes)
+        x_adv = self.validation_attack(self.logits_fn(), x, labels, self.seed)
+        logits = self.classifier(x_adv, training=False)
+        self.robust_accuracy.update_state(labels, logits, sample_weight)
+        logs = self.get_metrics_result()
+        del logs[self.ce_tracker.name], logs[self.head_tracker.name]
+        return logs
+
+    def _unpack(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return ops.cast(x, "float32"), y, sample_weight
+
+    def compile(self, optimizer="rmsprop", loss=None, *, jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`; `loss=None` is cross-entropy from logits.
+
+        `jit_compile="auto"` is XLA on an accelerator and a plain graph on a CPU, where
+        XLA runs the loop of an attack several times slower.
+        """
+        if loss is None:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        checks.check_loss(loss)
+        checks.check_optimizer(optimizer, self.strategy)
+        if jit_compile == "auto" and backend.NAME == "tensorflow":
+            jit_compile = backend.has_accelerator()
+        super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        **kwargs,
+    ):
+        """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
+        checks.check_data(x, y, self)
+        callbacks = callbacks if callbacks is not None else []
+        if not isinstance(callbacks, (list, tuple)):
+            callbacks = [callbacks]
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[EpochMonitor(), *callbacks],
+            **kwargs,
+        )
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        feature_layer = self.feature_layer
+        if isinstance(feature_layer, keras.layers.Layer):
+            feature_layer = feature_layer.name
+        return {
+            "name": self.name,
+            "classifier": serialize(self.classifier),
+            "strategy": serialize(self.strategy),
+            "head": serialize(self.head),
+            "head_weight": self.head_weight,
+            "regularizer": self.regularizer,
+            "regularizer_weight": self.regularizer_weight,
+            "validation_attack": serialize(self.validation_attack),
+            "feature_layer": feature_layer,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = ("classifier", "strategy", "head", "validation_attack")
+        deserialize = keras.saving.deserialize_keras_object
+        config = dict(config)
+        for part in parts:
+            config[part] = deserialize(config[part], custom_objects=custom_objects)
+        return cls(config.pop("classifier"), **config)
+
+
+class _Untracked:
+    """Holds a model that shares the classifier's layers, hidden from Keras' tracking."""
+
+    def __init__(self, model):
+        self.model = model

@@ -1,0 +1,68 @@
+"""What `AdversarialModel.fit` does between epochs: the schedule, and an alarm.
+
+Training at a large epsilon on few classes can collapse: the net predicts one class for
+everything and the loss rests at log C. Keras would go on for hours without a word.
+"""
+
+import math
+import warnings
+
+import keras
+from keras import ops
+
+_MEMORY = 0.95  # per batch: about the last twenty batches count
+
+
+class CollapseMetric(keras.metrics.Metric):
+    """Recent share of each predicted class; shows nothing in the logs."""
+
+    def __init__(self, num_classes: int, name="collapse", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.num_classes = num_classes
+        shape = (num_classes,)
+        self.predicted = self.add_weight(
+            shape=shape, initializer="zeros", name="predicted"
+        )
+        self.expected = self.add_weight(
+            shape=shape, initializer="zeros", name="expected"
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
+        expected = ops.one_hot(y_true, self.num_classes)
+        for variable, hot in ((self.predicted, predicted), (self.expected, expected)):
+            share = ops.cast(ops.mean(hot, axis=0), variable.dtype)
+            variable.assign(_MEMORY * variable + (1 - _MEMORY) * share)
+
+    def result(self):
+        return {}
+
+    def shares(self):
+        """(predicted, expected): the largest recent share of one class in each."""
+        largest = []
+        for variable in (self.predicted, self.expected):
+            total = float(ops.sum(variable))
+            largest.append(float(ops.max(variable)) / total if total else 0.0)
+        return largest
+
+
+class EpochMonitor(keras.callbacks.Callback):
+    """Moves the strategy's schedule and warns of a collapse; `fit` adds it by itself."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        steps = self.params.get("steps")
+        self.model.strategy.begin_epoch(self.model, epoch, steps)
+
+    def on_epoch_end(self, epoch, logs=None):
+        predicted, expected = self.model.collapse.shares()
+        chance = math.log(self.model.num_classes)
+        stuck = (logs or {}).get("ce_loss", 0.0) > 0.95 * chance
+        if predicted > 0.98 and expected < 0.9 and stuck:
+            warnings.warn(
+                f"Training has collapsed in epoch {epoch + 1}: "
+                f"{100 * predicted:.0f} % of the recent predictions are one class and "
+                f"the cross-entropy is {logs['ce_loss']:.2f} (log C = {chance:.2f}). "
+                "Start again with `warmup_epochs=2` in the strategy, a lower learning "
+                "rate, a smaller epsilon, or a SoftTripleHead.",
+                stacklevel=2,
+            )

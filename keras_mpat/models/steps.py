@@ -1,0 +1,97 @@
+"""One training step: Keras' own step on the views of the batch, on each backend.
+
+TensorFlow writes to variables; JAX passes them as state, so the same two calls run in a
+`StatelessScope` there. This is the only file that knows the difference.
+"""
+
+import keras
+from keras import ops
+
+from keras_mpat import backend
+
+
+class TensorFlowSteps:
+    """Steps for backends whose variables can be written (TensorFlow, torch)."""
+
+    def train_step(self, data):
+        """Replaces the batch by its views and lets Keras make the update."""
+        x, y, sample_weight = self._unpack(data)
+        with backend.xla(self.jit_compile):
+            for left in reversed(range(self.strategy.updates_per_batch)):
+                before = [(v, ops.copy(v.value)) for v in self.metrics_variables]
+                self.logging = not left  # a batch counts once, with its last update
+                views = self.perturb(x, y)
+                logs = super().train_step((views, y, sample_weight))
+                self.strategy.after_update(self, x, views)
+                for variable, value in before if left else ():
+                    variable.assign(value)
+        return logs
+
+    def test_step(self, data):
+        """Keras' step on clean data, then the validation attack."""
+        logs = super().test_step(data)
+        if self.validation_attack is None:
+            return logs
+        with backend.xla(self.jit_compile):
+            return self.attack_validation_batch(data)
+
+
+class JaxSteps:
+    """The same steps without side effects."""
+
+    def train_step(self, state, data):
+        """Replaces the batch by its views and lets Keras make the update."""
+        x, y, sample_weight = self._unpack(data)
+        trainable, others, optimizer, metrics = state
+        for left in reversed(range(self.strategy.updates_per_batch)):
+            self.logging = not left  # a batch counts once, with its last update
+            views, trainable, others = self._stateless(
+                lambda: self.perturb(x, y), trainable, others
+            )
+            logs, state = super().train_step(
+                (trainable, others, optimizer, metrics), (views, y, sample_weight)
+            )
+            trainable, others, optimizer, updated = state
+            _, trainable, others = self._stateless(
+                lambda views=views: self.strategy.after_update(self, x, views),
+                trainable,
+                others,
+            )
+        return logs, (trainable, others, optimizer, updated)
+
+    def test_step(self, state, data):
+        """Keras' step on clean data, then the validation attack."""
+        logs, state = super().test_step(state, data)
+        if self.validation_attack is None:
+            return logs, state
+        trainable, others, metrics = state
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, others, strict=True),
+            *zip(self.metrics_variables, metrics, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = self.attack_validation_batch(data)
+        metrics = [_current(scope, variable) for variable in self.metrics_variables]
+        return logs, (trainable, others, metrics)
+
+    def _stateless(self, call, trainable, others):
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, others, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            result = call()
+        return (
+            result,
+            [_current(scope, variable) for variable in self.trainable_variables],
+            [_current(scope, variable) for variable in self.non_trainable_variables],
+        )
+
+
+def _current(scope, variable):
+    value = scope.get_current_value(variable)
+    return variable.value if value is None else value
+
+
+Steps = JaxSteps if backend.NAME == "jax" else TensorFlowSteps

@@ -1,0 +1,232 @@
+"""What the adversary may do: the ball around an image, the box of valid inputs.
+
+    threat_model = keras_mpat.Linf("8/255")             # images in [0, 1]
+    threat_model = keras_mpat.L2(0.5)
+    threat_model = keras_mpat.Linf("8/255", bounds=(0, 255))   # 8 grey levels
+
+An attack asks a threat model for four things and so needs no case per norm: `steepest`
+(the direction that raises a linear function most), `project` (back into the ball and
+the box), `sample` (a random start) and `distance`.
+"""
+
+import abc
+import dataclasses
+import math
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mpat import noise
+from keras_mpat.configurable import Configurable, check_positive
+
+_UNIT = "in input units, or a fraction of the range such as '8/255'"
+
+
+@dataclass(frozen=True, eq=False)
+class ThreatModel(Configurable, abc.ABC):
+    """A ball of radius epsilon inside the box of valid inputs.
+
+    Args:
+        epsilon: radius of the ball. A positive float in input units; a string such as
+            `"8/255"`, a fraction of the range given by `bounds`; or an array that
+            broadcasts to one example, one radius per feature (0: that feature is
+            fixed).
+        bounds: lowest and highest valid input; numbers or arrays per feature.
+        mutable: boolean array that broadcasts to one example; False marks features
+            that the adversary cannot change. `None`: all may change.
+
+    Raises:
+        ValueError: epsilon is not positive or larger than the range, or the bounds
+            are not ordered.
+    """
+
+    epsilon: Any
+    _: KW_ONLY
+    bounds: Any = (0.0, 1.0)
+    mutable: Any = None
+
+    def __post_init__(self):
+        low, high = (np.asarray(bound, "float64") for bound in self.bounds)
+        if not np.all(low < high):
+            raise ValueError(
+                "`bounds` must be (lowest, highest) valid input with lowest < highest. "
+                f"Received: bounds={self.bounds!r}. For images in [0, 1] pass (0, 1)."
+            )
+        if ops.is_tensor(self.epsilon):
+            return
+        radius = self.length(self.epsilon, "epsilon")
+        check_positive("epsilon", np.max(radius), _UNIT, "For 8 grey levels: '8/255'.")
+        if np.any(np.asarray(radius) < 0) or self._exceeds(radius, high - low):
+            raise ValueError(
+                f"`epsilon` must lie between 0 and the range of the inputs ({_UNIT}). "
+                f"Received: epsilon={self.epsilon!r} with bounds={self.bounds!r}. "
+                "For images in 0-255 pass bounds=(0, 255); for 8 grey levels '8/255'."
+            )
+
+    def _exceeds(self, radius, width) -> bool:
+        # Knows no number of features, so a norm that sums over them never exceeds.
+        return False
+
+    @property
+    def radius(self):
+        """Epsilon in input units: a float, an array or a tensor."""
+        return self.length(self.epsilon, "epsilon")
+
+    def length(self, value, name: str = "step_size"):
+        """A length in input units from a number, an array or a fraction of the range.
+
+        Raises:
+            ValueError: a string that is no number and no fraction like "8/255".
+        """
+        if isinstance(value, str):
+            low, high = (np.asarray(bound, "float64") for bound in self.bounds)
+            value = _fraction(value, name) * (high - low)
+        if ops.is_tensor(value):
+            return value
+        array = np.asarray(value, "float64")
+        return float(array) if array.ndim == 0 else array.astype("float32")
+
+    def scaled(self, factor):
+        """The same ball with its radius times `factor`, a float or scalar tensor."""
+        return dataclasses.replace(self, epsilon=self.radius * factor)
+
+    def box(self, x):
+        """Clips x (B, ...) to the valid inputs."""
+        low, high = (np.asarray(bound, "float32") for bound in self.bounds)
+        return ops.minimum(ops.maximum(x, low), high)
+
+    def project(self, x_adv, x):
+        """Moves x_adv (B, ...) into the ball around x (B, ...) and into the box."""
+        return self._restrict(self.box(self.ball(x_adv, x)), x)
+
+    def _restrict(self, changed, original):
+        if self.mutable is None:
+            return changed
+        return ops.where(np.asarray(self.mutable, "bool"), changed, original)
+
+    @abc.abstractmethod
+    def ball(self, x_adv, x):
+        """Moves x_adv (B, ...) into the ball around x (B, ...); the box is ignored."""
+
+    @abc.abstractmethod
+    def steepest(self, gradient):
+        """Unit direction (B, ...) in which a linear function grows most."""
+
+    @abc.abstractmethod
+    def sample(self, x, keys):
+        """A random point (B, ...) of the ball around x, inside the box.
+
+        Args:
+            x: (B, ...) float32.
+            keys: (B, 2), from `noise.keys`.
+        """
+
+    @abc.abstractmethod
+    def distance(self, x_adv, x):
+        """Norm of x_adv - x per example, (B,), in input units."""
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class Linf(ThreatModel):
+    """Each feature may move by at most epsilon.
+
+    Arguments as in `ThreatModel`. `steepest` is the sign of the gradient, with
+    sign(0) = 0.
+
+    Example:
+        >>> keras_mpat.Linf("8/255").radius
+        0.03137254901960784
+
+    References:
+        Madry et al., arXiv:1706.06083, section 2.
+    """
+
+    def _exceeds(self, radius, width) -> bool:
+        return bool(np.any(radius > width))
+
+    def ball(self, x_adv, x):
+        return ops.minimum(ops.maximum(x_adv, x - self.radius), x + self.radius)
+
+    def steepest(self, gradient):
+        return self._restrict(ops.sign(gradient), ops.zeros_like(gradient))
+
+    def sample(self, x, keys):
+        step = self.radius * noise.uniform(keys, tuple(x.shape[1:]), -1.0, 1.0)
+        return self.project(x + step, x)
+
+    def distance(self, x_adv, x):
+        return ops.max(ops.abs(_flat(x_adv - x)), axis=-1)
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class L2(ThreatModel):
+    """The Euclidean norm of the change is at most epsilon.
+
+    Arguments as in `ThreatModel`. With one epsilon per feature the ball is the
+    ellipsoid ||change / epsilon|| <= 1. `sample` is uniform in the ball.
+    """
+
+    def ball(self, x_adv, x):
+        change = x_adv - x
+        norm = _norm(_divide(change, self.radius))
+        return x + change / ops.maximum(norm, 1.0)
+
+    def steepest(self, gradient):
+        gradient = self._restrict(gradient, ops.zeros_like(gradient))
+        if np.ndim(self.radius) > 0:
+            gradient = gradient * self.radius
+        return _unit(gradient)
+
+    def sample(self, x, keys):
+        shape = tuple(x.shape[1:])
+        mutable = np.broadcast_to(
+            np.asarray(True if self.mutable is None else self.mutable, "bool"), shape
+        )
+        direction = noise.normal(keys, shape) * mutable.astype("float32")
+        fraction = noise.uniform(noise.fold(keys, 3), (1,) * len(shape))
+        length = fraction ** (1.0 / max(int(mutable.sum()), 1))
+        return self.project(x + self.radius * length * _unit(direction), x)
+
+    def distance(self, x_adv, x):
+        return ops.reshape(_norm(x_adv - x), (-1,))
+
+
+def _flat(x):
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+
+
+def _norm(x):
+    """Euclidean norm per example, shape (B, 1, ..., 1)."""
+    axes = tuple(range(1, len(x.shape)))
+    return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=True))
+
+
+def _unit(x):
+    """x / ||x|| per example, 0 where x is 0; exact for gradients of 1e-30, too."""
+    axes = tuple(range(1, len(x.shape)))
+    largest = ops.max(ops.abs(x), axis=axes, keepdims=True)
+    x = x / ops.where(largest > 0, largest, 1.0)
+    return x / ops.maximum(_norm(x), 1.0)  # the largest entry is 1, so the norm is >= 1
+
+
+def _divide(x, radius):
+    """x / radius; 0 / 0 is 0, and a feature of radius 0 that moved is far outside."""
+    if ops.is_tensor(radius) or np.any(np.asarray(radius) <= 0):
+        radius = ops.maximum(radius, 1e-30)
+    return x / radius
+
+
+def _fraction(text: str, name: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    try:
+        return float(numerator) / float(denominator or 1)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            f"`{name}` must be a number or a fraction of the range like '8/255'. "
+            f"Received: {name}={text!r}. Pass 0.1 or '8/255'."
+        ) from None

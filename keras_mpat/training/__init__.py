@@ -1,0 +1,28 @@
+"""Strategies: how a batch becomes an update.
+
+    PGDTraining(keras_mpat.Linf("8/255"), steps=7)     strongest, 1 + steps passes
+    FreeTraining(keras_mpat.Linf("8/255"), replays=8)  one pass per update
+    FastTraining(keras_mpat.Linf("8/255"))             two passes per update
+
+`strategy.py` is the interface; one file per strategy.
+"""
+
+from keras_mpat.training.adversarial_training import (
+    AdversarialTraining,
+    FastTraining,
+    PGDTraining,
+)
+from keras_mpat.training.free_training import FreeTraining
+from keras_mpat.training.standard_training import StandardTraining
+from keras_mpat.training.strategy import AttackStrategy, Strategy, attacked
+
+__all__ = [
+    "AdversarialTraining",
+    "AttackStrategy",
+    "FastTraining",
+    "FreeTraining",
+    "PGDTraining",
+    "StandardTraining",
+    "Strategy",
+    "attacked",
+]

@@ -1,0 +1,154 @@
+"""How a batch becomes an update: views of the batch, then a loss over their outputs.
+
+    perturb(model, x, y)              -> {"adversarial": x_adv}       the views
+    connect(model, views)             -> views, inside the gradient tape
+    loss(model, y, outputs, weight)   -> scalar; outputs: {"view": (logits, embedding)}
+    after_update(model, x, views)     once the optimizer has stepped
+
+Keras owns the update itself. A strategy is a frozen value; what it must remember (an
+epsilon scale, Free's perturbation) are weights that `build` asks the model for, so that
+they are saved and resumed with it.
+"""
+
+import abc
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from keras import ops
+
+from keras_mpat import noise
+from keras_mpat.attacks import Attack
+from keras_mpat.configurable import Configurable
+
+NORM_MODES = ("eval", "batch_stats", "train")
+
+
+class Strategy(Configurable, abc.ABC):
+    """Base of strategies. Subclasses are frozen dataclasses; only `perturb` is needed.
+
+    Attributes:
+        updates_per_batch: optimizer steps per batch of data (Free: its replays).
+        threat_model: what the training adversary may do, or None.
+    """
+
+    updates_per_batch: int = 1
+    threat_model: Any = None
+
+    def build(self, model) -> dict[str, Any]:
+        """Creates the weights of the strategy by `model.add_weight`, by name."""
+        return {}
+
+    @abc.abstractmethod
+    def perturb(self, model, x, y) -> dict[str, Any]:
+        """The inputs that the update sees, by view name.
+
+        Args:
+            model: the `AdversarialModel`.
+            x: clean inputs (B, ...), float32.
+            y: labels, int32 (B,).
+        """
+
+    def connect(self, model, views: dict[str, Any]) -> dict[str, Any]:
+        """The views as the model sees them, inside the gradient tape."""
+        return views
+
+    def loss(self, model, y, outputs, sample_weight):
+        """Training loss: cross-entropy plus the head's term, on the one view."""
+        ((logits, embedding),) = outputs.values()
+        loss = model.supervised_loss(y, logits, sample_weight)
+        return loss + model.head_loss(y, embedding, sample_weight)
+
+    def after_update(self, model, x, views: dict[str, Any]) -> None:
+        """Called after each optimizer step with the clean inputs and the views."""
+
+    def begin_epoch(self, model, epoch: int, steps: int | None) -> None:
+        """Called before each epoch; `steps` is the number of batches, if known."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttackStrategy(Strategy):
+    """Base of strategies with an adversary: BatchNorm mode and warm-up of epsilon.
+
+    Args:
+        norm_mode: what BatchNorm (and dropout) do in the passes of the attack.
+            `"eval"`: moving averages are used and stay as they are. `"batch_stats"`:
+            statistics of the attacked batch are used, averages stay. `"train"`:
+            averages move in each pass, too, towards half-made adversaries; the
+            published Fast loop does that. The update itself always trains BatchNorm on
+            the adversarial batch alone.
+        clean_epochs: first epochs without a perturbation.
+        warmup_epochs: epochs after those in which epsilon and the step grow linearly
+            from 0. Large epsilon on few classes can collapse to one class without it.
+
+    Raises:
+        ValueError: an unknown mode or a negative number of epochs.
+    """
+
+    _: KW_ONLY
+    norm_mode: str = "eval"
+    clean_epochs: int = 0
+    warmup_epochs: int = 0
+
+    def __post_init__(self):
+        if self.norm_mode not in NORM_MODES:
+            raise ValueError(
+                f"`norm_mode` must be one of {NORM_MODES}. Received: "
+                f"norm_mode={self.norm_mode!r}. The default 'eval' suits most."
+            )
+        for name in ("clean_epochs", "warmup_epochs"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(
+                    f"`{name}` must be an integer >= 0 (epochs). "
+                    f"Received: {name}={value!r}. 0 switches it off."
+                )
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether epsilon changes during training."""
+        return self.clean_epochs + self.warmup_epochs > 0
+
+    def build(self, model):
+        if not self.has_schedule:
+            return {}
+        return {
+            name: model.add_weight(name=name, initializer="zeros", trainable=False)
+            for name in ("epsilon_scale", "epsilon_growth")
+        }
+
+    def begin_epoch(self, model, epoch, steps):
+        if not self.has_schedule:
+            return
+        begin, end = self._scale_at(epoch), self._scale_at(epoch + 1)
+        updates = (steps or 1) * self.updates_per_batch
+        if steps is None:  # a stream of unknown length: one value for the whole epoch
+            begin = end
+        model.strategy_state["epsilon_scale"].assign(begin)
+        model.strategy_state["epsilon_growth"].assign((end - begin) / updates)
+
+    def _scale_at(self, epoch: int) -> float:
+        done = epoch - self.clean_epochs
+        if self.warmup_epochs == 0:
+            return float(done >= 0)
+        return min(max(done / self.warmup_epochs, 0.0), 1.0)
+
+    def next_epsilon_scale(self, model):
+        """Factor on epsilon for this update, 0 … 1; advances the schedule."""
+        scale = model.strategy_state["epsilon_scale"]
+        growth = model.strategy_state["epsilon_growth"]
+        scale.assign(ops.minimum(scale + growth, 1.0))
+        return ops.convert_to_tensor(scale)
+
+
+def attacked(strategy: AttackStrategy, attack: Attack, model, x, y):
+    """x_adv of `attack` on the model, with the strategy's schedule and norm mode."""
+    keys = noise.keys(model.seed_generator, ops.shape(x)[0])
+    logits_fn = model.logits_fn(strategy.norm_mode)
+    if not strategy.has_schedule:
+        return attack(logits_fn, x, y, keys)
+    scale = strategy.next_epsilon_scale(model)
+    return ops.cond(  # a clean epoch costs no attack
+        scale > 0.0,
+        lambda: attack.scaled(scale)(logits_fn, x, y, keys),
+        lambda: x,
+    )
