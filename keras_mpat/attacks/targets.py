@@ -1,7 +1,7 @@
-"""Rules that choose the class a targeted attack aims at: (labels, logits, keys) -> (B,).
+"""Rules that choose the class that a targeted attack aims at.
 
-`logits` are those of the clean images. Every rule is relative to the true label and
-never returns it.
+A rule maps (labels, logits, keys) to classes (B,); the logits are those of the clean
+images. Every rule is relative to the true label and never returns it.
 """
 
 import abc

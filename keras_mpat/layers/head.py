@@ -1,4 +1,4 @@
-"""What a metric-learning head is: a layer from embeddings to one similarity per class."""
+"""What a metric-learning head is: a layer from embeddings to class similarities."""
 
 import abc
 

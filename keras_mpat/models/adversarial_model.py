@@ -12,20 +12,20 @@ import warnings
 import keras
 from keras import ops
 
-from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
-from keras_mpat.models import checks
+from keras_mpat.models import checks, forward
 from keras_mpat.models.as_logits import as_logits, ends_in_softmax
 from keras_mpat.models.embedding import feature_model
-from keras_mpat.models.epoch_monitor import CollapseMetric, EpochMonitor
+from keras_mpat.models.epoch_monitor import CollapseMetric
+from keras_mpat.models.fitting import Fitting
 from keras_mpat.models.steps import Steps
 from keras_mpat.objectives import class_ids
 from keras_mpat.training import Strategy
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class AdversarialModel(Steps, keras.Model):
+class AdversarialModel(Steps, Fitting, keras.Model):
     """Trains a Keras classifier to withstand attacks, with `compile` and `fit`.
 
     The training loss is CE + head_weight * L_head + regularizer_weight * L_norm (MPAT,
@@ -141,12 +141,8 @@ class AdversarialModel(Steps, keras.Model):
         if self.head is not None:
             self.add_loss(self.head_weight * self.head.regularization())
         if self.regularizer == "weights":
-            kernels = [
-                ops.sum(ops.square(ops.cast(variable, "float32")))
-                for variable in self.classifier.trainable_variables
-                if variable.name.endswith("kernel")
-            ]
-            self.add_loss(self.regularizer_weight * 0.5 * sum(kernels))
+            norm = forward.kernel_norm(self.classifier)
+            self.add_loss(self.regularizer_weight * norm)
         if self.regularizer == "features":
             ((_, embedding), *_) = outputs.values()
             mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
@@ -158,17 +154,7 @@ class AdversarialModel(Steps, keras.Model):
         Args:
             norm_mode: what BatchNorm does, see `training.AttackStrategy`.
         """
-        if norm_mode == "train":
-            return lambda x: self.classifier(x, training=True)
-        if norm_mode == "eval":
-            return lambda x: self.classifier(x, training=False)
-
-        def batch_stats(x):
-            current = [(variable, variable.value) for variable in self.variables]
-            with keras.StatelessScope(state_mapping=current):
-                return self.classifier(x, training=True)
-
-        return batch_stats
+        return forward.logits_fn(self, norm_mode)
 
     def perturb(self, x, y):
         """The views of a batch: x (B, ...), y (B,) or one-hot -> {name: inputs}."""
@@ -214,64 +200,6 @@ class AdversarialModel(Steps, keras.Model):
                 hidden.add(self.head_tracker.name)
         return {name: value for name, value in logs.items() if name not in hidden}
 
-    def attack_validation_batch(self, data):
-        """Attacks a validation batch and returns the logs with `robust_accuracy`."""
-        x, y, sample_weight = self._unpack(data)
-        labels = class_ids(y, self.num_classes)
-        x_adv = self.validation_attack(self.logits_fn(), x, labels, self.seed)
-        logits = self.classifier(x_adv, training=False)
-        self.robust_accuracy.update_state(labels, logits, sample_weight)
-        logs = self.get_metrics_result()
-        del logs[self.ce_tracker.name], logs[self.head_tracker.name]
-        return logs
-
-    def _unpack(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return ops.cast(x, "float32"), y, sample_weight
-
-    def compile(self, optimizer="rmsprop", loss=None, *, jit_compile="auto", **kwargs):
-        """As `keras.Model.compile`; `loss=None` is cross-entropy from logits.
-
-        `jit_compile="auto"` is XLA on an accelerator and a plain graph on a CPU, where
-        XLA runs the loop of an attack several times slower.
-        """
-        if loss is None:
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        checks.check_loss(loss)
-        checks.check_optimizer(optimizer, self.strategy)
-        if jit_compile == "auto" and backend.NAME == "tensorflow":
-            jit_compile = backend.has_accelerator()
-        super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        **kwargs,
-    ):
-        """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
-        checks.check_data(x, y, self)
-        callbacks = callbacks if callbacks is not None else []
-        if not isinstance(callbacks, (list, tuple)):
-            callbacks = [callbacks]
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=[EpochMonitor(), *callbacks],
-            **kwargs,
-        )
-
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         feature_layer = self.feature_layer
@@ -301,7 +229,7 @@ class AdversarialModel(Steps, keras.Model):
 
 
 class _Untracked:
-    """Holds a model that shares the classifier's layers, hidden from Keras' tracking."""
+    """Holds a model on the classifier's layers, hidden from the tracking of Keras."""
 
     def __init__(self, model):
         self.model = model

@@ -47,7 +47,7 @@ class CollapseMetric(keras.metrics.Metric):
 
 
 class EpochMonitor(keras.callbacks.Callback):
-    """Moves the strategy's schedule and warns of a collapse; `fit` adds it by itself."""
+    """Moves the schedule of the strategy and warns of a collapse; `fit` adds it."""
 
     def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")

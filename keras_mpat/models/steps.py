@@ -8,9 +8,29 @@ import keras
 from keras import ops
 
 from keras_mpat import backend
+from keras_mpat.objectives import class_ids
 
 
-class TensorFlowSteps:
+class _Validation:
+    """What the test steps of all backends share."""
+
+    def attack_validation_batch(self, data):
+        """Attacks a validation batch and returns the logs with `robust_accuracy`."""
+        x, y, sample_weight = self._unpack(data)
+        labels = class_ids(y, self.num_classes)
+        x_adv = self.validation_attack(self.logits_fn(), x, labels, self.seed)
+        logits = self.classifier(x_adv, training=False)
+        self.robust_accuracy.update_state(labels, logits, sample_weight)
+        logs = self.get_metrics_result()
+        del logs[self.ce_tracker.name], logs[self.head_tracker.name]
+        return logs
+
+    def _unpack(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return ops.cast(x, "float32"), y, sample_weight
+
+
+class TensorFlowSteps(_Validation):
     """Steps for backends whose variables can be written (TensorFlow, torch)."""
 
     def train_step(self, data):
@@ -36,7 +56,7 @@ class TensorFlowSteps:
             return self.attack_validation_batch(data)
 
 
-class JaxSteps:
+class JaxSteps(_Validation):
     """The same steps without side effects."""
 
     def train_step(self, state, data):

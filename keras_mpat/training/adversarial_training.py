@@ -41,7 +41,7 @@ class AdversarialTraining(AttackStrategy):
 @keras.saving.register_keras_serializable("keras_mpat")
 @dataclass(frozen=True, eq=False)
 class PGDTraining(AttackStrategy):
-    """PGD adversarial training, the strongest and slowest of the three: 1 + steps passes.
+    """PGD adversarial training, strongest and slowest: 1 + steps passes an update.
 
     Args:
         threat_model: `Linf`, `L2` or your own.

@@ -1,0 +1,61 @@
+"""Data in buckets of one fixed size: no retracing, and a batch size that can be relied
+upon."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+def buckets(data, size: int, limit: int | None) -> Iterator[tuple]:
+    """Yields (x (size, ...), y (size,), valid): the last bucket repeats its last row.
+
+    Args:
+        data: (x, y) arrays, or an iterable of batches (x, y) such as tf.data.
+        size: examples per bucket.
+        limit: stop after this many examples; `None`: all.
+    """
+    left = np.inf if limit is None else limit
+    held_x: list[np.ndarray] = []
+    held_y: list[np.ndarray] = []
+    for x, y in _batches(data, size):
+        count = int(min(len(x), left))
+        held_x.append(x[:count])
+        held_y.append(y[:count])
+        left -= count
+        while sum(map(len, held_x)) >= size:
+            x, y = np.concatenate(held_x), np.concatenate(held_y)
+            yield x[:size], y[:size], size
+            held_x, held_y = [x[size:]], [y[size:]]
+        if left <= 0:
+            break
+    x, y = np.concatenate(held_x), np.concatenate(held_y)
+    if len(x):
+        padding = [0] * len(x.shape)
+        padding = [(0, size - len(x))] + [(0, 0)] * (x.ndim - 1)
+        filled = np.pad(x, padding, mode="edge")
+        yield filled, np.pad(y, (0, size - len(y)), mode="edge"), len(x)
+
+
+def _batches(data, size: int):
+    if isinstance(data, tuple):
+        x, y = (np.asarray(array) for array in data)
+        if len(x) != len(y) or len(x) == 0:
+            raise ValueError(
+                "`data` must hold as many labels as inputs, and at least one. "
+                f"Received: {len(x)} inputs, {len(y)} labels. Pass (x, y)."
+            )
+        for start in range(0, len(x), size):
+            yield x[start : start + size], _labels(y[start : start + size])
+        return
+    empty = True
+    for x, y in data:
+        empty = False
+        yield np.asarray(x), _labels(np.asarray(y))
+    if empty:
+        raise ValueError("`data` must not be empty. Received: no batch of (x, y).")
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    if y.ndim == 2 and y.shape[1] > 1:
+        y = np.argmax(y, axis=1)
+    return y.reshape(-1).astype("int32")

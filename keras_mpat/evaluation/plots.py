@@ -1,0 +1,89 @@
+"""Figures: the only module that imports matplotlib. It is handed data, not models."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+_RIGHT, _WRONG = "#1b7837", "#c51b7d"  # told apart by colour-blind readers, too
+
+
+def adversarial_examples(
+    images: Mapping[str, np.ndarray],
+    predictions: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    path,
+    *,
+    title: str = "",
+    class_names: Sequence[str] | None = None,
+) -> None:
+    """A sheet of pictures: one row per setting, one column per example.
+
+    Args:
+        images: by row title, arrays (N, H, W, C_in) in [0, 1].
+        predictions: by row title, predicted classes (N,).
+        labels: true classes (N,); the title of a picture is green where the prediction
+            is right and red where it is wrong.
+        path: where to write the PNG.
+        title: title of the sheet.
+        class_names: names of the classes; `None`: their numbers.
+    """
+    rows, columns = len(images), len(labels)
+    names = class_names or [str(number) for number in range(1000)]
+    figure = Figure(figsize=(1.05 * columns + 1.7, 1.28 * rows + 0.5), dpi=110)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for row, (name, pictures) in zip(grid, images.items(), strict=True):
+        for column, axis in enumerate(row):
+            picture = pictures[column]
+            gray = picture.shape[-1] == 1
+            axis.imshow(
+                picture[..., 0] if gray else picture, cmap="gray", vmin=0, vmax=1
+            )
+            axis.set_xticks([])
+            axis.set_yticks([])
+            guess = int(predictions[name][column])
+            right = guess == int(labels[column])
+            color = _RIGHT if right else _WRONG
+            mark = "" if right else " ✗"
+            axis.set_title(f"{names[guess]}{mark}", color=color, fontsize=9, pad=3)
+            for spine in axis.spines.values():
+                spine.set(color=color, linewidth=1.6)
+        row[0].set_ylabel(
+            name, rotation=0, ha="right", va="center", labelpad=8, fontsize=9
+        )
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    figure.savefig(path)
+
+
+def robustness_curves(
+    epsilons: Sequence[float],
+    accuracies: Mapping[str, Sequence[float]],
+    path,
+    *,
+    trained_at: float,
+    title: str = "",
+) -> None:
+    """Accuracy under attack against epsilon, one curve per classifier.
+
+    Args:
+        epsilons: radii, in input units; the first is usually 0.
+        accuracies: by classifier, one accuracy in [0, 1] per radius.
+        path: where to write the PNG.
+        trained_at: the epsilon of the training, drawn as a line.
+        title: title of the figure.
+    """
+    figure = Figure(figsize=(5.2, 3.6), dpi=110)
+    axis = figure.subplots()
+    markers = "os^Dv"
+    for number, (name, values) in enumerate(accuracies.items()):
+        percent = 100 * np.asarray(values)
+        axis.plot(epsilons, percent, marker=markers[number % 5], label=name)
+    axis.axvline(trained_at, color="0.6", linestyle=":", linewidth=1.2)
+    axis.text(trained_at, 2, " epsilon in training", color="0.4", fontsize=8)
+    axis.set(xlabel="epsilon (Linf, input units)", ylabel="accuracy (%)")
+    axis.set(ylim=(0, 102), title=title)
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(path)

@@ -1,0 +1,158 @@
+"""The outcome of a robustness evaluation: verdicts per example, kept and reloadable."""
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One attack of an evaluation.
+
+    Attributes:
+        name: how the caller named the attack.
+        attack: its repr: every setting, step size included.
+        correct: bool (N,), which examples this attack alone left correct.
+        seconds: time spent.
+    """
+
+    name: str
+    attack: str
+    correct: np.ndarray
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of examples that are correct under this attack alone."""
+        return float(np.mean(self.correct))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of `accuracy`."""
+        return wilson_interval(int(np.sum(self.correct)), len(self.correct))
+
+
+@dataclass(frozen=True)
+class RobustnessResult:
+    """Verdicts of one classifier under one or several attacks.
+
+    Attributes:
+        clean: bool (N,), correct without an attack.
+        robust: bool (N,), correct without an attack and under every attack: the worst
+            case per example. Examples wrong before the attack are not robust.
+        stages: one `Stage` per attack, each on its own.
+        zero_gradients: share of examples whose input gradient of the cross-entropy is
+            exactly 0; above a few percent, gradient attacks cannot be trusted.
+        seed: seed of the attacks' noise.
+    """
+
+    clean: np.ndarray
+    robust: np.ndarray
+    stages: tuple[Stage, ...]
+    zero_gradients: float
+    seed: int
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return len(self.clean)
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Share of examples that are correct without an attack."""
+        return float(np.mean(self.clean))
+
+    @property
+    def robust_accuracy(self) -> float:
+        """Share of examples that are correct under every attack."""
+        return float(np.mean(self.robust))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of `robust_accuracy`."""
+        return wilson_interval(int(np.sum(self.robust)), self.n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values; verdicts as strings of 0 and 1."""
+        stages = [
+            {
+                "name": stage.name,
+                "attack": stage.attack,
+                "accuracy": stage.accuracy,
+                "interval": list(stage.interval),
+                "seconds": round(stage.seconds, 3),
+                "correct": _to_text(stage.correct),
+            }
+            for stage in self.stages
+        ]
+        return {
+            "n": self.n,
+            "clean_accuracy": self.clean_accuracy,
+            "robust_accuracy": self.robust_accuracy,
+            "interval": list(self.interval),
+            "zero_gradients": self.zero_gradients,
+            "seed": self.seed,
+            "clean": _to_text(self.clean),
+            "robust": _to_text(self.robust),
+            "stages": stages,
+        }
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes `to_dict` as JSON, whole or not at all."""
+        partial = f"{os.fspath(path)}.part"
+        with open(partial, "w", encoding="utf-8") as file:
+            json.dump(self.to_dict(), file, indent=1)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "RobustnessResult":
+        """Reads what `save` wrote."""
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+        stages = tuple(
+            Stage(s["name"], s["attack"], _to_flags(s["correct"]), s["seconds"])
+            for s in values["stages"]
+        )
+        return cls(
+            clean=_to_flags(values["clean"]),
+            robust=_to_flags(values["robust"]),
+            stages=stages,
+            zero_gradients=values["zero_gradients"],
+            seed=values["seed"],
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Equal verdicts, settings and seed; the time spent does not count."""
+        if not isinstance(other, RobustnessResult):
+            return False
+        first, second = self.to_dict(), other.to_dict()
+        for stage in (*first["stages"], *second["stages"]):
+            del stage["seconds"]
+        return first == second
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of a proportion that is right for shares near 0 and 1, too.
+
+    References:
+        Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    center = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+
+
+def _to_text(flags: np.ndarray) -> str:
+    return "".join("1" if flag else "0" for flag in flags)
+
+
+def _to_flags(text: str) -> np.ndarray:
+    return np.array([character == "1" for character in text], "bool")

@@ -1,0 +1,54 @@
+"""`compile` and `fit` of `AdversarialModel`: Keras' own, with questions asked first."""
+
+import keras
+
+from keras_mpat import backend
+from keras_mpat.models import checks
+from keras_mpat.models.epoch_monitor import EpochMonitor
+
+
+class Fitting:
+    """Mixin in front of `keras.Model`."""
+
+    def compile(self, optimizer="rmsprop", loss=None, *, jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`; `loss=None` is cross-entropy from logits.
+
+        `jit_compile="auto"` is XLA on an accelerator and a plain graph on a CPU, where
+        XLA runs the loop of an attack several times slower.
+        """
+        if loss is None:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        checks.check_loss(loss)
+        checks.check_optimizer(optimizer, self.strategy)
+        if jit_compile == "auto" and backend.NAME == "tensorflow":
+            jit_compile = backend.has_accelerator()
+        super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        **kwargs,
+    ):
+        """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
+        checks.check_data(x, y, self)
+        callbacks = callbacks if callbacks is not None else []
+        if not isinstance(callbacks, (list, tuple)):
+            callbacks = [callbacks]
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[EpochMonitor(), *callbacks],
+            **kwargs,
+        )
