@@ -16,9 +16,14 @@ _EPSILON = 1e-5  # inside the root of the regulariser, so that its gradient is f
 
 
 def unit(vectors):
-    """Vectors (..., D) of length 1; zero stays zero."""
+    """Vectors (..., D) of length 1; zero stays zero, and its gradient is zero.
+
+    An embedding whose units are all dead has no direction to learn.
+    """
     squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(squared, 1e-24))
+    long = squared > 1e-24
+    inverse = ops.rsqrt(ops.where(long, squared, 1.0))
+    return vectors * ops.where(long, inverse, 0.0)
 
 
 def soft_similarities(embeddings, prototypes, active, gamma):
@@ -35,7 +40,9 @@ def soft_similarities(embeddings, prototypes, active, gamma):
     """
     similarities = ops.einsum("bd,ckd->bck", unit(embeddings), unit(prototypes))
     scores = ops.where(active > 0, similarities / gamma, -1e9)
-    return ops.sum(ops.softmax(scores, axis=-1) * similarities, axis=-1)
+    # ops.softmax warns of an axis of size 1, which is the single-mode variant.
+    weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
+    return ops.sum(weights * similarities, axis=-1)
 
 
 def prototype_regularizer(prototypes, active):
@@ -45,7 +52,7 @@ def prototype_regularizer(prototypes, active):
     """
     directions = unit(prototypes)
     cosines = ops.einsum("ckd,cld->ckl", directions, directions)
-    distances = ops.sqrt(2.0 + _EPSILON - ops.minimum(2.0 * cosines, 2.0))
+    distances = ops.sqrt(ops.maximum(2.0 - 2.0 * cosines, 0.0) + _EPSILON)
     size = prototypes.shape[1]
     upper = ops.triu(ops.ones((size, size), dtype=prototypes.dtype), k=1)
     pairs = active[:, :, None] * active[:, None, :] * upper
