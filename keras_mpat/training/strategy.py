@@ -120,6 +120,8 @@ class AttackStrategy(Strategy):
         if not self.has_schedule:
             return
         begin, end = self._scale_at(epoch), self._scale_at(epoch + 1)
+        if self.warmup_epochs == 0:  # a jump between epochs, not a slope inside one
+            end = begin
         updates = (steps or 1) * self.updates_per_batch
         if steps is None:  # a stream of unknown length: one value for the whole epoch
             begin = end
