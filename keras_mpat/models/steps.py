@@ -16,11 +16,11 @@ class _Validation:
 
     def attack_validation_batch(self, data):
         """Attacks a validation batch and returns the logs with `robust_accuracy`."""
-        x, y, sample_weight = self._unpack(data)
+        x, y, _ = self._unpack(data)  # metrics=["accuracy"] ignores weights, too
         labels = class_ids(y, self.num_classes)
         x_adv = self.validation_attack(self.logits_fn(), x, labels, self.seed)
         logits = self.classifier(x_adv, training=False)
-        self.robust_accuracy.update_state(labels, logits, sample_weight)
+        self.robust_accuracy.update_state(labels, logits)
         logs = self.get_metrics_result()
         del logs[self.ce_tracker.name], logs[self.head_tracker.name]
         return logs
