@@ -18,6 +18,7 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
+from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
@@ -59,9 +60,12 @@ def evaluate_robustness(
         A `RobustnessResult`.
 
     Raises:
-        ValueError: a model that ends in softmax, inputs outside the bounds, labels that
+        ValueError: a count below 1, a model that ends in softmax, inputs outside the bounds, labels that
             do not fit, no data, or a `state_dir` of another evaluation.
     """
+    check_count("batch_size", batch_size, "128 suits most.")
+    if limit is not None:
+        check_count("limit", limit, "None evaluates all examples.")
     classifier = _load(model_or_path)
     named = _by_name(attacks)
     run = _Run(classifier, named, seed)
