@@ -6,7 +6,7 @@ import numpy as np
 from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
-from keras_mpat.training import FreeTraining, Strategy
+from keras_mpat.training import AttackStrategy, FreeTraining, Strategy
 
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
@@ -97,6 +97,18 @@ def check_optimizer(optimizer, strategy) -> None:
         )
 
 
+def check_backend(strategy) -> None:
+    """Raises if the passes of the attack should move BatchNorm averages on JAX."""
+    if not isinstance(strategy, AttackStrategy) or strategy.norm_mode != "train":
+        return
+    if backend.NAME == "jax":
+        raise ValueError(
+            "`norm_mode` must be 'eval' or 'batch_stats' on JAX, where a gradient "
+            "function cannot write to variables. Received: norm_mode='train'. Pass "
+            "norm_mode='batch_stats', or set KERAS_BACKEND=tensorflow."
+        )
+
+
 def check_data(x, y, model) -> None:
     """Checks arrays whole, and of a tf.data pipeline the first batch."""
     first = backend.first_batch(x)
@@ -110,8 +122,11 @@ def check_data(x, y, model) -> None:
     if not isinstance(x, np.ndarray):
         return
     check_inputs(x, model.strategy.threat_model)
+    if model.validation_attack is not None:
+        check_inputs(x, model.validation_attack.threat_model)
     if isinstance(y, np.ndarray):
         check_labels(y, model.num_classes)
+        check_label_form(y, model.loss)
 
 
 def check_inputs(x: np.ndarray, threat_model) -> None:
@@ -132,6 +147,22 @@ def check_inputs(x: np.ndarray, threat_model) -> None:
             f"`x` must lie in the threat model's bounds {threat_model.bounds}. "
             f"Received: values from {x.min():g} to {x.max():g}. Rescale the inputs, "
             "or pass their range: Linf(..., bounds=(lowest, highest))."
+        )
+
+
+def check_label_form(y: np.ndarray, loss) -> None:
+    """Raises if the labels are one-hot and the loss wants class numbers, or vice versa."""
+    one_hot = y.ndim == 2 and y.shape[1] > 1
+    wanted = ""
+    if one_hot and isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        wanted = "class numbers"
+        fix = "y.argmax(-1), or compile CategoricalCrossentropy(from_logits=True)"
+    if not one_hot and isinstance(loss, keras.losses.CategoricalCrossentropy):
+        wanted, fix = "one-hot labels", "one-hot labels, or compile loss=None"
+    if wanted:
+        raise ValueError(
+            f"`y` must hold {wanted} for the compiled {type(loss).__name__}. "
+            f"Received: shape {y.shape}. Pass {fix}."
         )
 
 

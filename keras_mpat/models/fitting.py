@@ -20,6 +20,7 @@ class Fitting:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         checks.check_loss(loss)
         checks.check_optimizer(optimizer, self.strategy)
+        checks.check_backend(self.strategy)
         if jit_compile == "auto" and backend.NAME == "tensorflow":
             jit_compile = backend.has_accelerator()
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
@@ -40,6 +41,10 @@ class Fitting:
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
         checks.check_data(x, y, self)
+        validation = kwargs.get("validation_data")
+        if not isinstance(validation, tuple):
+            validation = (validation, None)
+        checks.check_data(*validation[:2], self)
         callbacks = callbacks if callbacks is not None else []
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]
