@@ -60,8 +60,9 @@ def evaluate_robustness(
         A `RobustnessResult`.
 
     Raises:
-        ValueError: a count below 1, a model that ends in softmax, inputs outside the bounds, labels that
-            do not fit, no data, or a `state_dir` of another evaluation.
+        ValueError: a count below 1, a model that ends in softmax, inputs outside the
+            bounds, labels that do not fit, no data, or a `state_dir` of another
+            evaluation.
     """
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:

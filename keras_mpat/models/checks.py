@@ -151,7 +151,7 @@ def check_inputs(x: np.ndarray, threat_model) -> None:
 
 
 def check_label_form(y: np.ndarray, loss) -> None:
-    """Raises if the labels are one-hot and the loss wants class numbers, or vice versa."""
+    """Raises if the loss wants class numbers and gets one-hot labels, or vice versa."""
     one_hot = y.ndim == 2 and y.shape[1] > 1
     wanted = ""
     if one_hot and isinstance(loss, keras.losses.SparseCategoricalCrossentropy):

@@ -181,7 +181,10 @@ def test_vector_e_small_gamma_takes_the_maximum():
 def test_vector_e_large_gamma_takes_the_mean():
     cosines = oracles.soft_triple_similarities
     mean = [
-        [cosines(X[i : i + 1], [W[c, k : k + 1] for k in (0, 1)]).mean() for c in (0, 1)]
+        [
+            cosines(X[i : i + 1], [W[c, k : k + 1] for k in (0, 1)]).mean()
+            for c in (0, 1)
+        ]
         for i in (0, 1)
     ]
     np.testing.assert_allclose(similarities(head_with(W, gamma=1e7)), mean, rtol=1e-4)
