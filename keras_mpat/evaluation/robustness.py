@@ -144,7 +144,10 @@ class _Run:
 
     def fingerprint(self, batch_size: int, limit: int | None) -> dict:
         """What must be equal for kept buckets to be used again."""
-        attacks = {name: repr(attack) for name, attack in self._named.items()}
+        attacks = {  # the repr of a large array leaves numbers out
+            name: keras.saving.serialize_keras_object(attack)
+            for name, attack in self._named.items()
+        }
         weights = saved_state.digest(self._classifier.get_weights())
         return {
             "attacks": attacks,

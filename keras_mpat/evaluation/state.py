@@ -28,6 +28,7 @@ class State:
     def _open(self, fingerprint: dict) -> None:
         os.makedirs(self._folder, exist_ok=True)
         path = os.path.join(self._folder, "evaluation.json")
+        fingerprint = json.loads(json.dumps(fingerprint))  # tuples become lists
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
