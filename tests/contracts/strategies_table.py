@@ -1,0 +1,23 @@
+"""Every strategy, one row each. A new strategy: add a row, and it is held to all of
+the promises in `test_strategies.py`."""
+
+import keras_mpat as mpat
+from keras_mpat import backend, training
+
+BALL = mpat.Linf(0.1)
+BATCH = 16
+
+STRATEGIES = {
+    "standard": training.StandardTraining(),
+    "bim": training.AdversarialTraining(mpat.attacks.BIM(BALL, steps=2)),
+    "pgd": training.PGDTraining(BALL, steps=2),
+    "pgd-l2": training.PGDTraining(mpat.L2(0.15), steps=2, norm_mode="batch_stats"),
+    "pgd-warmup": training.PGDTraining(BALL, steps=2, clean_epochs=1, warmup_epochs=2),
+    "fast": training.FastTraining(BALL),
+    "free": training.FreeTraining(BALL, replays=3, batch_size=BATCH),
+    "free-warmup": training.FreeTraining(
+        BALL, replays=2, batch_size=BATCH, clean_epochs=1, warmup_epochs=1
+    ),
+}
+if backend.NAME == "tensorflow":  # refused on JAX, see models/checks.py
+    STRATEGIES["fast-train"] = training.FastTraining(BALL, norm_mode="train")

@@ -1,0 +1,275 @@
+"""What every strategy promises, whatever it does to a batch."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_mpat as mpat
+from tests import toy
+from tests.contracts.strategies_table import BALL, BATCH, STRATEGIES
+
+EPOCHS = 5
+X, Y = toy.data()
+ATTACK = mpat.attacks.FGSM(BALL)
+
+
+@keras.saving.register_keras_serializable("keras_mpat_tests")
+class CallCounter(keras.layers.Layer):
+    """Passes its input on and counts how often Python runs it: eagerly or traced."""
+
+    calls = 0
+
+    def call(self, x):
+        CallCounter.calls += 1
+        return x
+
+
+class Recorder(keras.callbacks.Callback):
+    """Traces so far at the end of each batch and of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches, self.epochs = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append(CallCounter.calls)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(CallCounter.calls)
+
+
+@functools.cache
+def trained(name):
+    """(model, history, recorder): one compiled training of the row, shared by tests."""
+    classifier = toy.net()
+    classifier = keras.Sequential([classifier.inputs[0], CallCounter(), classifier])
+    model = toy.model(
+        STRATEGIES[name],
+        classifier=classifier,
+        eager=False,
+        head=toy.head(),
+        validation_attack=ATTACK,
+    )
+    recorder = Recorder()
+    history = model.fit(
+        X,
+        Y,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        validation_data=(X, Y),
+        callbacks=[recorder],
+        verbose=0,
+    )
+    return model, history.history, recorder
+
+
+@pytest.fixture(params=STRATEGIES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def strategy(name):
+    return STRATEGIES[name]
+
+
+def steps(model, count=3, size=BATCH, **kwargs):
+    """Some updates on the same batch, without fit; returns the last logs."""
+    for _ in range(count):
+        logs = model.train_on_batch(X[:size], Y[:size], return_dict=True, **kwargs)
+    return logs
+
+
+def test_loss_falls_and_data_is_learned(name):
+    model, history, _ = trained(name)
+    assert history["loss"][-1] < 0.9 * history["loss"][0]
+    assert history["ce_loss"][-1] < 0.9 * history["ce_loss"][0]
+    assert history["val_accuracy"][-1] > 0.95
+
+
+def test_names_of_the_logs(name):
+    _, history, _ = trained(name)
+    assert set(history) == {
+        "loss",
+        "ce_loss",
+        "head_loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+        "val_robust_accuracy",
+    }
+
+
+def test_evaluate_reports_robust_accuracy(name):
+    model, history, _ = trained(name)
+    logs = model.evaluate(X, Y, batch_size=BATCH, verbose=0, return_dict=True)
+    assert set(logs) == {"loss", "accuracy", "robust_accuracy"}
+    x_adv = ATTACK(model.logits_fn(), ops.convert_to_tensor(X), Y)
+    guesses = np.argmax(ops.convert_to_numpy(model.classifier(x_adv)), axis=-1)
+    assert logs["robust_accuracy"] == pytest.approx(np.mean(guesses == Y))
+    assert history["val_robust_accuracy"][-1] == pytest.approx(logs["robust_accuracy"])
+
+
+def test_traces_once(name):
+    _, _, recorder = trained(name)
+    per_epoch = len(X) // BATCH
+    assert recorder.batches[0] > 0
+    assert set(recorder.batches[:per_epoch]) == {recorder.batches[0]}
+    assert set(recorder.epochs) == {recorder.epochs[0]}
+
+
+def test_deterministic_by_seed(strategy):
+    models = [
+        toy.model(strategy, head=toy.head(), seed=seed, classifier=toy.net())
+        for seed in (3, 3, 4)
+    ]
+    for model in models:
+        steps(model, 2)
+    first, second, other = (toy.values(model.variables) for model in models)
+    toy.assert_same(first, second)
+    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_config_round_trip(strategy):
+    config = keras.saving.serialize_keras_object(strategy)
+    twin = keras.saving.deserialize_keras_object(config)
+    assert twin == strategy
+    assert repr(strategy).startswith(f"{type(strategy).__name__}(")
+    assert keras.saving.serialize_keras_object(twin) == config
+
+
+def test_keras_file_continues_exactly(strategy, tmp_path):
+    model = toy.model(strategy, head=toy.head(), validation_attack=ATTACK)
+    steps(model, 1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.strategy == strategy
+    assert loaded.validation_attack == ATTACK
+    assert loaded.head.get_config() == model.head.get_config()
+    toy.assert_same(toy.values(loaded.variables), toy.values(model.variables))
+    assert steps(model, 1).keys() == steps(loaded, 1).keys()
+    toy.assert_same(toy.values(loaded.variables), toy.values(model.variables))
+    toy.assert_same(
+        toy.values(loaded.optimizer.variables), toy.values(model.optimizer.variables)
+    )
+
+
+def without_batch_norm(strategy):
+    return toy.model(strategy, classifier=toy.net(batch_norm=False), head=toy.head())
+
+
+def test_an_example_of_weight_zero_is_absent(strategy):
+    half = BATCH // 2
+    weights = np.array([2.0] * half + [0.0] * half, "float32")
+    weighted, alone = (without_batch_norm(strategy) for _ in range(2))
+    first = steps(weighted, 2, sample_weight=weights)
+    second = steps(alone, 2, size=half)
+    for key in ("loss", "ce_loss", "head_loss"):
+        assert first[key] == pytest.approx(second[key], rel=1e-4), key
+    toy.assert_same(
+        toy.values(weighted.classifier.variables + weighted.head.variables),
+        toy.values(alone.classifier.variables + alone.head.variables),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_class_weight_is_the_sample_weight_of_the_class(strategy):
+    by_class, by_example, plain = (without_batch_norm(strategy) for _ in range(3))
+    steps(by_class, 1, class_weight={0: 0.5, 1: 3.0})
+    steps(by_example, 1, sample_weight=np.where(Y[:BATCH] == 1, 3.0, 0.5))
+    steps(plain, 1)
+    weights = [toy.values(m.trainable_variables) for m in (by_class, by_example)]
+    toy.assert_same(*weights, rtol=1e-6, atol=1e-7)
+    difference = weights[0][0] - toy.values(plain.trainable_variables)[0]
+    assert np.abs(difference).max() > 1e-4
+
+
+def test_zero_weights_are_no_head_and_no_regularizer(strategy):
+    plain = toy.model(strategy)
+    zero = toy.model(
+        strategy,
+        head=toy.head(),
+        head_weight=0.0,
+        regularizer="features",
+        regularizer_weight=0.0,
+    )
+    logs, zero_logs = steps(plain, 2), steps(zero, 2)
+    assert "head_loss" in zero_logs and "head_loss" not in logs
+    for key in ("loss", "ce_loss", "accuracy"):
+        assert zero_logs[key] == logs[key], key
+    toy.assert_same(
+        toy.values(zero.classifier.variables), toy.values(plain.classifier.variables)
+    )
+
+
+def open_schedule(model):
+    """Moves a strategy with a schedule to its full epsilon."""
+    model.strategy.begin_epoch(model, 100, 4)
+
+
+def test_views_stay_in_the_ball(strategy):
+    model = toy.model(strategy, head=toy.head())
+    open_schedule(model)
+    steps(model, 2)
+    edge = X[:BATCH].copy()
+    edge[0], edge[1] = 0.0, 1.0
+    views = model.perturb(ops.convert_to_tensor(edge), Y[:BATCH])
+    ball = strategy.threat_model
+    if ball is None:
+        assert list(views) == ["clean"]
+        np.testing.assert_array_equal(ops.convert_to_numpy(views["clean"]), edge)
+        return
+    x_adv = ops.convert_to_numpy(views["adversarial"])
+    distance = ops.convert_to_numpy(ball.distance(x_adv, edge))
+    assert np.all(distance <= ball.radius * (1 + 1e-5))
+    assert np.mean(distance > 0.5 * ball.radius) > 0.6
+    assert x_adv.min() >= 0.0 and x_adv.max() <= 1.0
+
+
+def test_only_the_optimizer_moves_trainable_weights(strategy):
+    model = toy.model(strategy, head=toy.head(), learning_rate=0.0)
+    open_schedule(model)
+    trainable = model.classifier.trainable_variables + model.head.variables
+    before = toy.values(trainable)
+    others = toy.values(model.classifier.non_trainable_variables)
+    steps(model, 2)
+    toy.assert_same(toy.values(trainable), before)
+    moved = toy.values(model.classifier.non_trainable_variables)
+    assert any(not np.array_equal(a, b) for a, b in zip(moved, others, strict=True))
+
+
+def test_batch_norm_sees_the_adversarial_batch_once_per_update(name, strategy):
+    if name == "fast-train" or strategy.updates_per_batch > 1:
+        pytest.skip("its averages move more than once per batch; tested by itself")
+    model, twin = (toy.model(strategy, head=toy.head()) for _ in range(2))
+    open_schedule(model)
+    open_schedule(twin)
+    (x_adv,) = twin.perturb(ops.convert_to_tensor(X[:BATCH]), Y[:BATCH]).values()
+    twin.classifier(x_adv, training=True)
+    steps(model, 1)
+    toy.assert_same(
+        toy.values(model.classifier.non_trainable_variables),
+        toy.values(twin.classifier.non_trainable_variables),
+        rtol=1e-5,
+        atol=1e-7,
+    )
+
+
+def test_smaller_last_batch(strategy):
+    model = toy.model(strategy, head=toy.head())
+    n = BATCH + BATCH // 2 + 1
+    history = model.fit(X[:n], Y[:n], batch_size=BATCH, verbose=0, shuffle=False)
+    assert np.isfinite(history.history["loss"][0])
+    assert int(model.optimizer.iterations) == 2 * strategy.updates_per_batch
+
+
+def test_plain_graph_on_a_cpu(name):
+    model, _, _ = trained(name)
+    if mpat.backend.NAME == "tensorflow" and not mpat.backend.has_accelerator():
+        assert model.jit_compile is False
+    else:
+        assert model.jit_compile is True
