@@ -109,7 +109,7 @@ def check_backend(strategy) -> None:
         )
 
 
-def check_data(x, y, model) -> None:
+def check_data(x, y, model, *, training: bool = True) -> None:
     """Checks arrays whole, and of a tf.data pipeline the first batch."""
     first = backend.first_batch(x)
     if first is not None:
@@ -119,6 +119,8 @@ def check_data(x, y, model) -> None:
                 "Map the data set to (x, y)."
             )
         x, y = first[:2]
+        if training:
+            model.strategy.check_batch(x)
     if not isinstance(x, np.ndarray):
         return
     check_inputs(x, model.strategy.threat_model)

@@ -44,7 +44,7 @@ class Fitting:
         validation = kwargs.get("validation_data")
         if not isinstance(validation, tuple):
             validation = (validation, None)
-        checks.check_data(*validation[:2], self)
+        checks.check_data(*validation[:2], self, training=False)
         callbacks = callbacks if callbacks is not None else []
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]

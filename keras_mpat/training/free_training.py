@@ -76,7 +76,7 @@ class FreeTraining(AttackStrategy):
         return {**super().build(model), **state}
 
     def perturb(self, model, x, y):
-        self._check_batch(x)
+        self.check_batch(x)
         if self.has_schedule:
             self.next_epsilon_scale(model)
         delta = model.strategy_state["perturbation"][: ops.shape(x)[0]]
@@ -102,7 +102,7 @@ class FreeTraining(AttackStrategy):
         scale = ops.convert_to_tensor(model.strategy_state["epsilon_scale"])
         return self.threat_model.scaled(scale)
 
-    def _check_batch(self, x) -> None:
+    def check_batch(self, x):
         size = x.shape[0]
         if size is not None and size > self.batch_size:
             raise ValueError(

@@ -61,6 +61,9 @@ class Strategy(Configurable, abc.ABC):
     def after_update(self, model, x, views: dict[str, Any]) -> None:
         """Called after each optimizer step with the clean inputs and the views."""
 
+    def check_batch(self, x) -> None:
+        """Raises if a batch of inputs (B, ...) is of a size that cannot be taken."""
+
     def begin_epoch(self, model, epoch: int, steps: int | None) -> None:
         """Called before each epoch; `steps` is the number of batches, if known."""
 
