@@ -1,0 +1,140 @@
+"""Results, their intervals, tables and pictures."""
+
+import json
+
+import numpy as np
+import pytest
+
+import keras_mpat as mpat
+from keras_mpat import attacks, evaluation
+from keras_mpat.evaluation import tables
+
+FLAGS = np.array([1, 1, 0, 1, 0], bool)
+
+
+def result(robust=FLAGS, seed=3):
+    clean = np.array([1, 1, 1, 1, 0], bool)
+    stage = evaluation.Stage("PGD-10", "PGD(...)", np.asarray(robust), 1.23456)
+    return evaluation.RobustnessResult(clean, np.asarray(robust), (stage,), 0.2, seed)
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [  # Newcombe, Stat. Med. 17 (1998), table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (20, 20, 0.8389, 1.0),
+    ],
+)
+def test_wilson_interval_of_published_examples(successes, n, low, high):
+    found = evaluation.wilson_interval(successes, n)
+    assert found == pytest.approx((low, high), abs=6e-5)
+    assert 0.0 <= found[0] <= successes / n <= found[1] <= 1.0
+
+
+def test_no_examples_tell_nothing():
+    assert evaluation.wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_interval_belongs_to_the_robust_accuracy():
+    found = result()
+    assert found.robust_accuracy == pytest.approx(0.6)
+    assert found.interval == evaluation.wilson_interval(3, 5)
+    assert found.stages[0].interval == evaluation.wilson_interval(3, 5)
+
+
+def test_save_and_load(tmp_path):
+    path = tmp_path / "result.json"
+    result().save(path)
+    loaded = evaluation.RobustnessResult.load(path)
+    assert loaded == result()
+    np.testing.assert_array_equal(loaded.robust, FLAGS)
+    assert loaded.stages[0].correct.dtype == bool
+    assert loaded.zero_gradients == 0.2
+    assert list(tmp_path.iterdir()) == [path]
+    values = json.loads(path.read_text())
+    assert values["robust"] == "11010"
+    assert values["n"] == 5
+    assert values["robust_accuracy"] == pytest.approx(0.6)
+    assert values["stages"][0]["attack"] == "PGD(...)"
+
+
+def test_equality_sees_verdicts_and_seed():
+    flipped = FLAGS.copy()
+    flipped[0] = False
+    assert result() == result()
+    assert result() != result(robust=flipped)
+    assert result() != result(seed=4)
+    assert result() != 3
+
+
+def cells(table, row):
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| {row}")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_table():
+    ball = mpat.Linf("8/255")
+    named = {"PGD-10": attacks.PGD(ball, steps=10, step_size="2/255", restarts=5)}
+    better = result(robust=np.array([1, 1, 1, 1, 0], bool))
+    table = evaluation.robustness_table({"plain": result(), "MPAT": better}, named)
+    assert "n = 5" in table
+    assert "PGD-type attacks only, not audited" in table
+    assert cells(table, "attack")[-2:] == ["plain", "MPAT"]
+    low, high = evaluation.wilson_interval(3, 5)
+    plain = f"60.00 ({100 * low:.1f}–{100 * high:.1f})"
+    assert cells(table, "PGD-10")[:5] == ["PGD-10", "8/255", "10 × 2/255", "5", plain]
+    assert cells(table, "clean")[4].startswith("80.00 (")
+    assert cells(table, "**worst")[4] == f"**{plain}**"
+    assert cells(table, "zero input gradients")[4] == "20.00 %"
+    widths = {line.count("|") for line in table.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "expected"),
+    [
+        (attacks.FGSM(mpat.Linf(0.1)), ["0.1", "1 × 0.1", "1"]),
+        (attacks.PGD(mpat.Linf(0.1), steps=50), ["0.1", "50 × 0.005", "1"]),
+        (attacks.MIM(mpat.L2(0.5), steps=10), ["0.5", "10 × 0.05", "1"]),
+        (attacks.RandomNoise(mpat.Linf(0.3), restarts=9), ["0.3", "–", "9"]),
+        (
+            attacks.FGSM(mpat.Linf(np.array([0.1, 0.2]))),
+            ["per feature", "1 × per feature", "1"],
+        ),
+    ],
+    ids=["fgsm", "default-step", "mim", "noise", "per-feature"],
+)
+def test_size_of_an_attack_in_a_table(attack, expected):
+    assert tables.attack_size(attack) == expected
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_picture_of_adversarial_examples(tmp_path, channels):
+    plots = pytest.importorskip(
+        "keras_mpat.evaluation.plots", exc_type=ImportError, reason="needs matplotlib"
+    )
+    rng = np.random.default_rng(0)
+    images = {row: rng.uniform(size=(3, 8, 8, channels)) for row in ("clean", "PGD")}
+    guesses = {"clean": np.array([0, 1, 1]), "PGD": np.array([1, 1, 0])}
+    labels = np.array([0, 1, 1])
+    path = tmp_path / "sheet.png"
+    plots.adversarial_examples(images, guesses, labels, path, title="digits")
+    assert path.read_bytes().startswith(PNG)
+    assert path.stat().st_size > 2000
+
+
+def test_picture_of_curves(tmp_path):
+    plots = pytest.importorskip(
+        "keras_mpat.evaluation.plots", exc_type=ImportError, reason="needs matplotlib"
+    )
+    path = tmp_path / "curves.png"
+    curves = {"plain": [0.99, 0.5, 0.1], "MPAT": [0.98, 0.9, 0.6]}
+    plots.robustness_curves([0, 0.1, 0.2], curves, path, trained_at=0.1)
+    assert path.read_bytes().startswith(PNG)
+    assert path.stat().st_size > 2000

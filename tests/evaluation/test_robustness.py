@@ -1,0 +1,248 @@
+"""evaluate_robustness: verdicts per example, invariances, resuming, refusals."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_mpat as mpat
+from keras_mpat import attacks, evaluation
+from tests import toy
+
+BALL = mpat.Linf(0.2)
+MARGINS = np.array([0.05, 0.15, 0.25, 0.35, -0.05, 0.1, 0.3])
+
+
+def threshold():
+    """Class 1 where the first feature is above 0.5: a margin is a distance."""
+    classifier = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
+    classifier.set_weights([np.array([[-9.0, 9.0], [0, 0]]), np.array([4.5, -4.5])])
+    return classifier
+
+
+def points(margins=MARGINS):
+    """Examples of class 1 at these distances from the border; negative: wrong."""
+    x = np.stack([0.5 + margins, np.full_like(margins, 0.3)], axis=1)
+    return x.astype("float32"), np.ones(len(margins), "int32")
+
+
+def evaluate(attack=None, data=None, model=None, **kwargs):
+    kwargs = {"batch_size": 4, "verbose": False, **kwargs}
+    return evaluation.evaluate_robustness(
+        model or threshold(), data or points(), attack or attacks.FGSM(BALL), **kwargs
+    )
+
+
+def test_verdicts_of_a_model_solved_by_hand():
+    result = evaluate()
+    np.testing.assert_array_equal(result.clean, MARGINS > 0)
+    np.testing.assert_array_equal(result.robust, MARGINS > 0.2)
+    assert result.n == 7
+    assert result.clean_accuracy == pytest.approx(6 / 7)
+    assert result.robust_accuracy == pytest.approx(3 / 7)
+    assert result.clean.dtype == result.robust.dtype == bool
+    assert result.interval == evaluation.wilson_interval(3, 7)
+    assert result.zero_gradients == 0.0
+
+
+def test_wrong_before_the_attack_is_not_robust():
+    """An attack that undoes errors does not make an example robust."""
+    helpful = attacks.PGD(BALL, steps=1, target=attacks.NextLabel(), random_start=False)
+    x, _ = points()
+    zero = np.zeros(7, "int32")  # true class 0: only the fifth is right
+    result = evaluate(helpful, data=(x, zero))
+    np.testing.assert_array_equal(result.clean, MARGINS < 0)
+    assert not np.any(result.robust & ~result.clean)
+    assert not np.any(result.stages[0].correct & ~result.clean)
+
+
+def test_the_worst_case_is_the_and_of_the_stages():
+    small, large = attacks.FGSM(mpat.Linf(0.12)), attacks.FGSM(mpat.Linf(0.28))
+    result = evaluate({"small": small, "large": large})
+    by_name = {stage.name: stage for stage in result.stages}
+    assert list(by_name) == ["small", "large"]
+    np.testing.assert_array_equal(by_name["small"].correct, MARGINS > 0.12)
+    np.testing.assert_array_equal(by_name["large"].correct, MARGINS > 0.28)
+    both = by_name["small"].correct & by_name["large"].correct
+    np.testing.assert_array_equal(result.robust, both)
+    assert by_name["small"].accuracy == pytest.approx(4 / 7)
+    assert "epsilon=0.28" in by_name["large"].attack
+
+
+def test_attacks_in_a_list_are_numbered():
+    pair = [attacks.FGSM(BALL), attacks.BIM(BALL, steps=1), attacks.FGSM(BALL)]
+    names = [stage.name for stage in evaluate(pair).stages]
+    assert names == ["FGSM 1", "BIM", "FGSM 3"]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 5, 7, 100])
+def test_limit(limit):
+    whole, first = evaluate(), evaluate(limit=limit)
+    n = min(limit, 7)
+    assert first.n == n
+    np.testing.assert_array_equal(first.clean, whole.clean[:n])
+    np.testing.assert_array_equal(first.robust, whole.robust[:n])
+
+
+def noisy():
+    """An attack whose verdicts hang on its noise, on margins near epsilon."""
+    return attacks.RandomNoise(BALL), points(np.linspace(0.0, 0.2, 50))
+
+
+def test_verdicts_do_not_depend_on_the_batch_size():
+    attack, data = noisy()
+    results = [evaluate(attack, data, batch_size=size) for size in (1, 7, 50, 64)]
+    assert 0.1 < results[0].robust_accuracy < 0.9
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.robust, results[0].robust)
+
+
+def test_verdicts_follow_the_seed():
+    attack, data = noisy()
+    first, again = evaluate(attack, data, seed=3), evaluate(attack, data, seed=3)
+    assert first == again
+    other = evaluate(attack, data, seed=4)
+    assert not np.array_equal(first.robust, other.robust)
+
+
+def test_streams_equal_arrays():
+    tf = pytest.importorskip("tensorflow")
+    attack, (x, y) = noisy()
+    arrays = evaluate(attack, (x, y))
+    for size, labels in ((3, y), (20, y[:, None]), (50, np.eye(2)[y])):
+        stream = tf.data.Dataset.from_tensor_slices((x, labels)).batch(size)
+        assert evaluate(attack, stream) == arrays
+
+
+def test_zero_gradients_are_counted():
+    flat = threshold()
+    flat.set_weights([np.zeros((2, 2)), np.array([0.0, 1.0])])
+    assert evaluate(model=flat).zero_gradients == 1.0
+
+
+class _Stop(Exception):
+    pass
+
+
+def interrupt_after(monkeypatch, buckets):
+    """The next evaluation dies after this many buckets."""
+    from keras_mpat.evaluation import robustness
+
+    real, done = robustness._Run.bucket, []
+
+    def bucket(self, *arguments):
+        if len(done) == buckets:
+            raise _Stop
+        done.append(1)
+        return real(self, *arguments)
+
+    monkeypatch.setattr(robustness._Run, "bucket", bucket)
+    return done
+
+
+@pytest.mark.parametrize("buckets", [0, 1, 2])
+def test_an_interrupted_evaluation_continues(tmp_path, monkeypatch, buckets):
+    attack, data = noisy()
+    options = dict(batch_size=20, state_dir=tmp_path / "state")
+    expected = evaluate(attack, data, batch_size=20)
+    with monkeypatch.context() as patch, pytest.raises(_Stop):
+        interrupt_after(patch, buckets)
+        evaluate(attack, data, **options)
+    with monkeypatch.context() as patch:
+        done = interrupt_after(patch, 99)
+        assert evaluate(attack, data, **options) == expected
+    assert len(done) == 3 - buckets
+    with monkeypatch.context() as patch:
+        done = interrupt_after(patch, 0)  # finished: nothing is computed
+        assert evaluate(attack, data, **options) == expected
+
+
+def test_a_state_of_another_evaluation_is_refused(tmp_path):
+    attack, (x, y) = noisy()
+    options = dict(attack=attack, data=(x, y), state_dir=tmp_path / "state")
+    first = evaluate(**options)
+    moved = x.copy()
+    moved[7] += 0.01
+    flipped = y.copy()
+    flipped[7] = 0
+    shifted = threshold()
+    shifted.set_weights([2 * w for w in shifted.get_weights()])
+    for change in (
+        {"attack": attacks.RandomNoise(BALL, restarts=2)},
+        {"attack": attacks.RandomNoise(mpat.Linf(0.19))},
+        {"seed": 1},
+        {"limit": 10},
+        {"batch_size": 5},
+        {"model": shifted},
+        {"data": (moved, y)},
+        {"data": (x, flipped)},
+    ):
+        with pytest.raises(ValueError, match="`state_dir` holds an"):
+            evaluate(**{**options, **change})
+    assert evaluate(**options) == first
+
+
+def test_attacks_that_differ_in_one_radius_of_many_are_told_apart(tmp_path):
+    wide = keras.Sequential([keras.Input((2000,)), layers.Dense(2)])
+    x, y = np.full((2, 2000), 0.5, "float32"), np.zeros(2, "int32")
+    radii = np.full(2000, 0.1)
+    other = radii.copy()
+    other[1000] = 0.2
+    options = dict(data=(x, y), model=wide, state_dir=tmp_path / "state")
+    evaluate(attacks.FGSM(mpat.Linf(radii)), **options)
+    with pytest.raises(ValueError, match=r"differs in \['attacks'\]"):
+        evaluate(attacks.FGSM(mpat.Linf(other)), **options)
+
+
+def test_paths_and_adversarial_models(tmp_path):
+    classifier = toy.net()
+    x, y = toy.data(12)
+    model = toy.model(mpat.training.StandardTraining(), classifier=classifier)
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "model.keras")
+    model.classifier.save(tmp_path / "classifier.keras")
+    expected = evaluate(data=(x, y), model=classifier)
+    for given in (
+        model,
+        tmp_path / "classifier.keras",
+        str(tmp_path / "model.keras"),
+    ):
+        assert evaluate(data=(x, y), model=given) == expected
+
+
+def softmax():
+    classifier = keras.Sequential([*threshold().layers, layers.Softmax()])
+    classifier.build((None, 2))
+    return classifier
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(model=softmax()), r"ends in softmax.*models\.as_logits\(model\)"),
+        (dict(model="nowhere"), "nowhere"),
+        (dict(model=3), "`model_or_path` must be a Keras classifier"),
+        (dict(attack="pgd"), "`attacks` must be"),
+        (dict(attack=[attacks.FGSM]), "`attacks` must be"),
+        (dict(attack=[[]]), "`attacks` must"),
+        (dict(limit=0), "`limit` must be an integer >= 1"),
+        (dict(batch_size=0), "`batch_size` must be an integer >= 1"),
+        (dict(seed=-1), "`seed` must be an integer >= 0"),
+        (dict(data=(points()[0] * 255, points()[1])), "bounds"),
+        (dict(data=(np.full((2, 2), np.nan), np.zeros(2))), "`x` must be finite"),
+        (dict(data=(points()[0], points()[1] + 1)), "`y` must hold the classes"),
+        (dict(data=(points()[0], points()[1][:3])), "as many labels as inputs"),
+        (dict(data=(points()[0][:0], points()[1][:0])), "at least one"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(**arguments)
+
+
+def test_no_model_variable_changes():
+    classifier = toy.net()
+    before = toy.values(classifier.variables)
+    evaluate(data=toy.data(12), model=classifier)
+    toy.assert_same(toy.values(classifier.variables), before)

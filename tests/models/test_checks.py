@@ -1,0 +1,198 @@
+"""Wrong inputs are named before training starts: nothing has moved yet."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_mpat as mpat
+from keras_mpat import training
+from tests import toy
+
+X, Y = toy.data(8)
+PGD = training.PGDTraining(mpat.Linf(0.1), steps=1)
+
+
+def build(classifier=None, **kwargs):
+    kwargs = {"strategy": PGD, **kwargs}
+    return mpat.AdversarialModel(classifier or toy.net(), **kwargs)
+
+
+def with_last(*last):
+    return keras.Sequential([keras.Input((4,)), layers.Dense(3), *last])
+
+
+def two_outputs():
+    x = keras.Input((4,))
+    return keras.Model(x, [layers.Dense(2)(x), layers.Dense(2)(x)])
+
+
+WRONG_MODELS = {
+    "strategy class": (dict(strategy=training.StandardTraining), "`strategy` must be"),
+    "strategy name": (dict(strategy="pgd"), "`strategy` must be"),
+    "no strategy": (dict(strategy=None), "`strategy` must be"),
+    "head class": (dict(head=mpat.SoftTripleHead), "`head` must be"),
+    "foreign head": (dict(head=layers.Dense(2)), "`head` must be"),
+    "attack name": (dict(validation_attack="pgd"), "`validation_attack` must be"),
+    "head_weight": (dict(head_weight=-1.0), "`head_weight` must be >= 0"),
+    "nan weight": (dict(head_weight=float("nan")), "`head_weight` must be >= 0"),
+    "regularizer_weight": (
+        dict(regularizer="weights", regularizer_weight=-1.0),
+        "`regularizer_weight` must be >= 0",
+    ),
+    "weight without regularizer": (
+        dict(regularizer_weight=0.1),
+        "`regularizer_weight` has no effect without `regularizer`",
+    ),
+    "regularizer": (dict(regularizer="l2"), "`regularizer` must be 'weights'"),
+    "head of other classes": (
+        dict(head=mpat.SoftTripleHead(3)),
+        r"`head` must have the classifier's 2 classes.*SoftTripleHead\(2\)",
+    ),
+    "unbuilt": (
+        dict(classifier=keras.Sequential([layers.Dense(2)])),
+        r"is not built.*keras\.Input\(shape=",
+    ),
+    "no model": (dict(classifier=lambda x: x), "`classifier` must be a keras.Model"),
+    "one logit": (dict(classifier=with_last(layers.Dense(1))), r"Dense\(2\)"),
+    "a map": (
+        dict(classifier=with_last(layers.Reshape((3, 1)))),
+        "C >= 2 logits",
+    ),
+    "unknown feature layer": (
+        dict(head=mpat.SoftTripleHead(2), feature_layer="nothing"),
+        "`feature_layer` must name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_MODELS)
+def test_wrong_models_are_named(case):
+    kwargs, message = WRONG_MODELS[case]
+    with pytest.raises(ValueError, match=message):
+        build(**kwargs)
+
+
+def test_two_outputs_are_named():
+    with pytest.raises(ValueError, match="one output"):
+        build(two_outputs())
+
+
+WRONG_DATA = {
+    "uint8": ((X * 255).astype("uint8"), Y, r"`x` must be a float array.*/ 255"),
+    "ints": (X.astype("int32"), Y, "`x` must be a float array"),
+    "0-255": (X * 255, Y, "`x` must lie in the threat model's bounds"),
+    "negative": (X - 1, Y, "`x` must lie in the threat model's bounds"),
+    "nan": (np.where(X == X[5, 2], np.nan, X), Y, "`x` must be finite"),
+    "infinity": (np.where(X == X[5, 2], np.inf, X), Y, "`x` must be finite"),
+    "label too high": (X, Y + 1, "`y` must hold the classes 0 … 1"),
+    "label negative": (X, Y - 1, "`y` must hold the classes 0 … 1"),
+    "fractional": (X, Y + 0.5, "`y` must hold the classes 0 … 1"),
+    "wide": (X, np.eye(3)[Y], r"`y` must be labels \(N,\)"),
+    "one-hot": (X, np.eye(2)[Y], "`y` must hold class numbers"),
+}
+
+
+@pytest.mark.parametrize("where", ["training", "validation", "stream"])
+@pytest.mark.parametrize("case", WRONG_DATA)
+def test_wrong_data_is_named_and_nothing_has_moved(case, where):
+    x, y, message = WRONG_DATA[case]
+    model = toy.model(PGD)
+    before = toy.values(model.variables)
+    data, kwargs = (x, y), {}
+    if where == "validation":
+        data, kwargs = (X, Y), {"validation_data": (x, y)}
+    if where == "stream":
+        tf = pytest.importorskip("tensorflow")
+        data = (tf.data.Dataset.from_tensor_slices((x, y)).batch(8),)
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data, verbose=0, **kwargs)
+    toy.assert_same(toy.values(model.variables), before)
+
+
+def test_bounds_of_the_validation_attack_are_checked_too():
+    attack = mpat.attacks.FGSM(mpat.Linf(0.1))
+    model = toy.model(training.StandardTraining(), validation_attack=attack)
+    with pytest.raises(ValueError, match="must lie in the threat model's bounds"):
+        model.fit(X * 255, Y, verbose=0)
+
+
+def test_gray_levels_with_their_bounds_train():
+    model = toy.model(
+        training.PGDTraining(mpat.Linf("8/255", bounds=(0, 255)), steps=1)
+    )
+    history = model.fit(X * 255, Y, verbose=0).history
+    assert np.isfinite(history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        "categorical_crossentropy",
+        keras.losses.SparseCategoricalCrossentropy(),
+        keras.losses.CategoricalCrossentropy(),
+    ],
+    ids=str,
+)
+def test_losses_on_probabilities_are_refused(loss):
+    model = build()
+    with pytest.raises(ValueError, match="`loss` must take logits.*from_logits=True"):
+        model.compile("sgd", loss=loss)
+
+
+def test_class_numbers_for_a_categorical_loss_are_named():
+    model = build()
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss=loss, run_eagerly=True)
+    with pytest.raises(ValueError, match="`y` must hold one-hot labels"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_batches_without_labels_are_named():
+    tf = pytest.importorskip("tensorflow")
+    stream = tf.data.Dataset.from_tensor_slices((X,)).batch(4)
+    with pytest.raises(ValueError, match=r"`x` must yield \(inputs, labels\)"):
+        toy.model(PGD).fit(stream, verbose=0)
+
+
+def collapse_warnings(classifier, y, learning_rate, epochs=1):
+    model = toy.model(
+        training.StandardTraining(),
+        classifier=classifier,
+        eager=False,
+        learning_rate=learning_rate,
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        x, _ = toy.data(64)
+        model.fit(x, y, batch_size=16, epochs=epochs, verbose=0)
+    return [str(w.message) for w in caught if "collapsed" in str(w.message)]
+
+
+def constant():
+    """One class for everything, at a loss of about log 2."""
+    classifier = toy.net()
+    last = classifier.layers[-1]
+    last.set_weights([np.zeros((8, 2)), np.array([0.01, 0.0])])
+    classifier.trainable = False
+    return classifier
+
+
+def test_a_collapse_is_named_within_an_epoch():
+    _, y = toy.data(64)
+    (message,) = collapse_warnings(constant(), y, 0.1)
+    assert "epoch 1" in message
+    assert "`warmup_epochs=2`" in message
+    assert "log C = 0.69" in message
+
+
+def test_a_healthy_run_gives_no_warning():
+    _, y = toy.data(64)
+    assert collapse_warnings(toy.net(), y, 0.05, epochs=2) == []
+
+
+def test_data_of_one_class_is_no_collapse():
+    assert collapse_warnings(constant(), np.zeros(64, "int32"), 0.1) == []
