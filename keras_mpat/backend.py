@@ -155,9 +155,14 @@ def replica_id():
     return 0
 
 
+def is_pipeline(data) -> bool:
+    """Whether `data` is a tf.data pipeline."""
+    return NAME == "tensorflow" and isinstance(data, tf.data.Dataset)
+
+
 def first_batch(data):
     """The first element of a tf.data pipeline as NumPy arrays; None for other data."""
-    if NAME != "tensorflow" or not isinstance(data, tf.data.Dataset):
+    if not is_pipeline(data):
         return None
     for element in data.take(1).as_numpy_iterator():
         return element

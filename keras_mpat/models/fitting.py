@@ -40,6 +40,8 @@ class Fitting:
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
         checks.check_data(x, y, self)
+        if backend.is_pipeline(x):
+            kwargs.setdefault("shuffle", False)  # it orders itself; Keras warns of True
         callbacks = callbacks if callbacks is not None else []
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]
