@@ -1,0 +1,28 @@
+"""Classifiers that end in logits, and what makes any Keras classifier fit for training.
+
+    classifier = lenet(num_classes=2, input_shape=(8, 8, 1))
+    classifier = as_logits(keras.applications.MobileNet(classes=10, weights=None))
+
+In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18` build plain functional
+models; `as_logits` turns a softmax output into logits; `feature_model` and
+`find_embedding` show where the embedding is; `replace_head` puts a head on it.
+"""
+
+from keras_mpat.models.as_logits import as_logits, ends_in_softmax
+from keras_mpat.models.embedding import feature_model, find_embedding
+from keras_mpat.models.lenet import lenet, lenet_tla
+from keras_mpat.models.replace_head import replace_head
+from keras_mpat.models.resnet18 import resnet18
+from keras_mpat.models.small_cnn import small_cnn
+
+__all__ = [
+    "as_logits",
+    "ends_in_softmax",
+    "feature_model",
+    "find_embedding",
+    "lenet",
+    "lenet_tla",
+    "replace_head",
+    "resnet18",
+    "small_cnn",
+]

@@ -1,0 +1,142 @@
+"""Pieces shared by the image classifiers: normalization, conv-BN, heads of the net.
+
+The constants are those of the published PyTorch recipes: BatchNorm momentum 0.9 and
+epsilon 1e-5 (Keras' own are 0.99 and 1e-3), He-normal kernels, no bias before a
+BatchNorm. Stock Keras layers only, so that a saved model loads without this package.
+"""
+
+import math
+
+from keras import initializers, layers
+
+
+def normalize(x, mean, std):
+    """Maps pixels in [0, 1] to (x - mean) / std, inside the model.
+
+    Attacks then work in pixel space: the ball and the box keep their meaning, and the
+    gradient flows through the normalization like through any other layer.
+
+    Args:
+        x: KerasTensor (B, H, W, C_in), pixels in [0, 1].
+        mean: float, or one float per channel.
+        std: float, or one float per channel, > 0.
+
+    Returns:
+        KerasTensor (B, H, W, C_in).
+
+    Raises:
+        ValueError: if `std` is not positive, or a sequence has not C_in entries.
+    """
+    channels = x.shape[-1]
+    mean, std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
+    if min(std) <= 0:
+        raise ValueError(
+            "`std` must be positive (pixel units, full range 1.0). "
+            f"Received: std={std}. Pass std=1.0 to leave the scale as it is."
+        )
+    variance = [s * s for s in std]
+    return layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
+
+
+def conv(x, filters, kernel_size, *, name, strides=1, padding="same"):
+    """Convolution without bias, with the fan-out He-normal kernels of ResNet."""
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding=padding,
+        use_bias=False,
+        kernel_initializer=he_normal("fan_out"),
+        name=name,
+    )(x)
+
+
+def conv3x3(x, filters, strides, *, name):
+    """3x3 convolution that pads one pixel on each side.
+
+    TensorFlow's 'same' pads a strided 3x3 convolution by (0, 1), PyTorch by (1, 1);
+    published weights need the latter.
+    """
+    if strides == 1:
+        return conv(x, filters, 3, name=name)
+    x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    return conv(x, filters, 3, strides=strides, padding="valid", name=name)
+
+
+def projection(x, filters, strides, *, name):
+    """Shortcut of a residual block: 1x1 convolution and BatchNorm where shapes differ.
+
+    Nothing, when `x` already has the shape of the block's output.
+    """
+    if strides == 1 and x.shape[-1] == filters:
+        return x
+    x = conv(x, filters, 1, strides=strides, padding="valid", name=f"{name}_conv")
+    return batch_norm(x, name=f"{name}_bn")
+
+
+def batch_norm(x, *, name):
+    """BatchNorm with the constants of the PyTorch recipes."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
+
+
+def conv_bn_relu(x, filters, kernel_size, *, name, strides=1):
+    """Convolution, BatchNorm, ReLU with 'same' padding."""
+    x = conv(x, filters, kernel_size, strides=strides, name=f"{name}_conv")
+    x = batch_norm(x, name=f"{name}_bn")
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def dense_bn_relu(x, units, *, name):
+    """Dense without bias, BatchNorm, ReLU."""
+    x = layers.Dense(
+        units,
+        use_bias=False,
+        kernel_initializer=he_normal("fan_in"),
+        name=f"{name}_dense",
+    )(x)
+    x = batch_norm(x, name=f"{name}_bn")
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def dense_relu(x, units, *, name):
+    """Dense with bias, ReLU."""
+    x = layers.Dense(
+        units, kernel_initializer=he_normal("fan_in"), name=f"{name}_dense"
+    )(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def logits(x, num_classes):
+    """Last layer of every classifier here: embedding (B, D) -> logits (B, C).
+
+    Raises:
+        ValueError: if `num_classes` is less than 2.
+    """
+    if num_classes < 2:
+        raise ValueError(
+            "`num_classes` must be at least 2 (one logit per class). "
+            f"Received: num_classes={num_classes}. For a binary problem pass 2."
+        )
+    return layers.Dense(
+        num_classes, kernel_initializer=he_normal("fan_in"), name="logits"
+    )(x)
+
+
+def he_normal(mode):
+    """He-normal initializer, `mode` "fan_in" (dense) or "fan_out" (ResNet convs)."""
+    # Untruncated like PyTorch's kaiming_normal_; keras' he_normal is truncated.
+    return initializers.VarianceScaling(2.0, mode, "untruncated_normal")
+
+
+def _per_channel(value, channels, name):
+    values = [float(value)] * channels if _is_number(value) else list(map(float, value))
+    if len(values) != channels or not all(map(math.isfinite, values)):
+        raise ValueError(
+            f"`{name}` must be a finite float or one per channel ({channels}). "
+            f"Received: {name}={value!r}. A single float serves all channels."
+        )
+    return values
+
+
+def _is_number(value):
+    return isinstance(value, int | float)
