@@ -3,10 +3,10 @@
 from typing import Any
 
 import keras
+from settings import Settings
+
 import keras_mpat as mpat
 from keras_mpat import datasets
-
-from settings import Settings
 
 
 def build(settings: Settings, steps: int) -> mpat.AdversarialModel:

@@ -18,7 +18,7 @@ import keras
 
 
 class RunDirectory:
-    """Opens or creates the folder of a run.
+    """The folder of a run: checks it at once, creates it with the first `update`.
 
     Args:
         path: the folder.
@@ -43,8 +43,6 @@ class RunDirectory:
                 f"run_dir={self.path}, which holds {found[0].name} but no run.json. "
                 "Pass another folder."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.update(settings=settings, finished=False)
 
     @property
     def model(self) -> Path:
@@ -62,12 +60,13 @@ class RunDirectory:
         return self.path / "history.csv"
 
     def record(self) -> dict[str, Any]:
-        """What run.json says."""
-        return read(self.path)
+        """What run.json says; before there is one, that the run has not finished."""
+        return read(self.path) if self._record.exists() else {"finished": False}
 
     def update(self, **values: Any) -> None:
         """Changes entries of run.json."""
-        known = self.record() if self._record.exists() else {}
+        self.path.mkdir(parents=True, exist_ok=True)
+        known = self.record()
         write_whole(self._record, json.dumps(known | values, indent=1) + "\n")
 
     def rows(self) -> list[dict[str, str]]:

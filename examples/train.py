@@ -16,13 +16,13 @@ import sys
 from typing import Any
 
 import keras
-import keras_mpat as mpat
-from absl import app, flags, logging
-from keras_mpat import backend, datasets
-
 import settings as run_settings
+from absl import app, flags, logging
 from building import build
 from run_directory import Recorder, RunDirectory
+
+import keras_mpat as mpat
+from keras_mpat import backend, datasets
 
 
 def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
         model = build(settings, steps)
     updates = steps * model.strategy.updates_per_batch
     done = int(model.optimizer.iterations) // updates
-    run.keep_rows(done)
     run.update(**_environment(model, settings), data_dir=data_dir)
+    run.keep_rows(done)
     x, y, _ = datasets.arrays(settings.dataset, "validation", data_dir=data_dir)
     count = settings.validation_examples
     model.fit(
@@ -63,6 +63,7 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
         initial_epoch=done,
         epochs=settings.epochs,
         callbacks=_callbacks(run, steps * settings.batch_size),
+        shuffle=False,  # the stream shuffles itself
         verbose=1 if sys.stdout.isatty() else 2,
     )
     run.save(model.classifier, run.classifier)
@@ -85,6 +86,7 @@ def _environment(model, settings) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in sorted(packages)}
     own = {"python": platform.python_version(), "keras_mpat": mpat.__version__}
     return {
+        "settings": settings.to_dict(),
         "versions": own | versions,
         "backend": keras.backend.backend(),
         "device": backend.device_name(),
@@ -98,6 +100,7 @@ def _environment(model, settings) -> dict[str, Any]:
 
 def _result(run: RunDirectory) -> dict[str, Any]:
     rows = [{name: float(row[name]) for name in row} for row in run.rows()]
+    rows[-1]["epoch"] = len(rows)
     speeds = [row.pop("images_per_second") for row in rows]
     return {
         "seconds": round(sum(row["seconds"] for row in rows), 1),
