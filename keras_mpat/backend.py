@@ -114,8 +114,8 @@ def function(python_function: Callable, *, jit_compile: bool = False) -> Callabl
     if NAME == "torch":
         return python_function
 
-    # TensorFlow counts traces per code object: closures of one function share theirs and
-    # raise a warning of needless retracing; partials do not.
+    # TensorFlow counts traces per code object: closures of one function share theirs,
+    # and it warns of needless retracing; partials have none.
     traced = functools.partial(_traced, python_function, jit_compile)
     return tf.function(traced, jit_compile=jit_compile)
 
