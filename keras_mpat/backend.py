@@ -4,11 +4,15 @@ input_gradient   gradient of an objective with respect to its input
 loop             a loop inside the graph (unrolled where XLA would be slow)
 function         compile a Python function, optionally with XLA
 draw_seed        an int, a SeedGenerator or a key -> a key
+device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
 """
 
 import contextlib
 import contextvars
+import functools
+import os
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -110,11 +114,15 @@ def function(python_function: Callable, *, jit_compile: bool = False) -> Callabl
     if NAME == "torch":
         return python_function
 
-    def traced(*arguments):
-        with xla(jit_compile):
-            return python_function(*arguments)
-
+    # TensorFlow counts traces per code object: closures of one function share theirs,
+    # and it warns of needless retracing; partials have none.
+    traced = functools.partial(_traced, python_function, jit_compile)
     return tf.function(traced, jit_compile=jit_compile)
+
+
+def _traced(python_function, jit_compile, *arguments):
+    with xla(jit_compile):
+        return python_function(*arguments)
 
 
 def has_accelerator() -> bool:
@@ -125,6 +133,19 @@ def has_accelerator() -> bool:
     if NAME == "jax":
         return jax.default_backend() != "cpu"
     return torch.cuda.is_available()
+
+
+def device_name() -> str:
+    """The first device in words, e.g. "NVIDIA H200", for the records of a run."""
+    if NAME == "tensorflow":
+        for device in tf.config.list_physical_devices("GPU"):
+            details = tf.config.experimental.get_device_details(device)
+            return details.get("device_name", device.name)
+    if NAME == "jax" and has_accelerator():
+        return jax.devices()[0].device_kind
+    if NAME == "torch" and has_accelerator():
+        return torch.cuda.get_device_name()
+    return f"CPU {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 def draw_seed(seed):
@@ -155,9 +176,14 @@ def replica_id():
     return 0
 
 
+def is_pipeline(data) -> bool:
+    """Whether `data` is a tf.data pipeline."""
+    return NAME == "tensorflow" and isinstance(data, tf.data.Dataset)
+
+
 def first_batch(data):
     """The first element of a tf.data pipeline as NumPy arrays; None for other data."""
-    if NAME != "tensorflow" or not isinstance(data, tf.data.Dataset):
+    if not is_pipeline(data):
         return None
     for element in data.take(1).as_numpy_iterator():
         return element

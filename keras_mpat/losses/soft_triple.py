@@ -39,10 +39,10 @@ def soft_similarities(embeddings, prototypes, active, gamma):
         (B, C), between -1 and 1.
     """
     similarities = ops.einsum("bd,ckd->bck", unit(embeddings), unit(prototypes))
+    if prototypes.shape[1] == 1:  # the softmax of one score is 1; Keras warns of it
+        return similarities[:, :, 0]
     scores = ops.where(active > 0, similarities / gamma, -1e9)
-    # ops.softmax warns of an axis of size 1, which is the single-mode variant.
-    weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
-    return ops.sum(weights * similarities, axis=-1)
+    return ops.sum(ops.softmax(scores, axis=-1) * similarities, axis=-1)
 
 
 def prototype_regularizer(prototypes, active):

@@ -45,6 +45,8 @@ class Fitting:
         if not isinstance(validation, tuple):
             validation = (validation, None)
         checks.check_data(*validation[:2], self, training=False)
+        if backend.is_pipeline(x):
+            kwargs.setdefault("shuffle", False)  # it orders itself; Keras warns of True
         callbacks = callbacks if callbacks is not None else []
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]

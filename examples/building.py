@@ -1,0 +1,93 @@
+"""From settings to a compiled model: classifier, strategy, head, learning rate."""
+
+from typing import Any
+
+import keras
+from settings import Settings
+
+import keras_mpat as mpat
+from keras_mpat import datasets
+
+
+def build(settings: Settings, steps: int) -> mpat.AdversarialModel:
+    """The compiled model of a run with `steps` batches per epoch."""
+    keras.utils.set_random_seed(settings.seed)
+    info = datasets.info(settings.dataset)
+    threat_model = mpat.Linf(settings.epsilon)
+    head = None
+    if settings.head == "soft_triple":
+        prototypes = settings.prototypes_per_class
+        head = mpat.SoftTripleHead(info.num_classes, prototypes_per_class=prototypes)
+    attack = None
+    if settings.validation_steps:
+        attack = mpat.attacks.PGD(threat_model, steps=settings.validation_steps)
+    regularizer = None if settings.regularizer == "none" else settings.regularizer
+    model = mpat.AdversarialModel(
+        build_classifier(settings, info),
+        strategy=build_strategy(settings, threat_model),
+        head=head,
+        head_weight=settings.head_weight,
+        regularizer=regularizer,
+        regularizer_weight=settings.regularizer_weight if regularizer else 0.0,
+        validation_attack=attack,
+        seed=settings.seed,
+    )
+    rate = build_schedule(settings, steps, model.strategy.updates_per_batch)
+    if settings.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+    jit = {"auto": "auto", "true": True, "false": False}[settings.jit]
+    model.compile(optimizer, jit_compile=jit, metrics=["accuracy"])
+    return model
+
+
+def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Model:
+    """The network that `settings` names, for the images of a data set."""
+    options: dict[str, Any] = {"input_shape": info.input_shape}
+    if info.mean:
+        options |= {"mean": info.mean, "std": info.std}
+    if settings.width is not None:
+        options["width"] = settings.width
+    if settings.filters is not None:
+        options["filters"] = tuple(settings.filters)
+    builders = {
+        "lenet": mpat.models.lenet,
+        "lenet_tla": mpat.models.lenet_tla,
+        "resnet18": mpat.models.resnet18,
+        "small_cnn": mpat.models.small_cnn,
+    }
+    return builders[settings.model](info.num_classes, **options)
+
+
+def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
+    """The strategy that `settings` names."""
+    if settings.strategy == "standard":
+        return mpat.training.StandardTraining()
+    common = {
+        "norm_mode": settings.norm_mode,
+        "warmup_epochs": settings.warmup_epochs,
+    }
+    if settings.strategy == "free":
+        common |= {"replays": settings.replays, "batch_size": settings.batch_size}
+        return mpat.training.FreeTraining(threat_model, **common)
+    common["step_size"] = settings.step_size
+    if settings.strategy == "fast":
+        return mpat.training.FastTraining(threat_model, **common)
+    return mpat.training.PGDTraining(threat_model, steps=settings.steps, **common)
+
+
+def build_schedule(settings: Settings, steps: int, updates_per_batch: int):
+    """The learning rate: a number, or a function of the optimizer's step."""
+    rate, effective = settings.learning_rate, settings.epochs * updates_per_batch
+    if settings.schedule == "cyclic":  # from 0.001 at the published 0.2
+        total = steps * effective
+        return mpat.schedules.CyclicLearningRate(rate / 200, rate, total)
+    if settings.schedule == "step":
+        return mpat.schedules.StepDecay(
+            rate,
+            drop_every=max(1, round(settings.drop_at * effective)),
+            steps_per_epoch=steps,
+            replays=updates_per_batch,
+        )
+    return rate

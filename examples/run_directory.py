@@ -1,0 +1,158 @@
+"""A folder that holds one training run, whole at any moment, whenever it is killed.
+
+model.keras        the model and its optimizer after the last finished epoch
+classifier.keras   the plain Keras classifier, once training has finished
+history.csv        one line per finished epoch
+run.json           settings, versions, device, times; `finished` says whether it is done
+tensorboard/       the same curves, where tensorboard is installed
+"""
+
+import csv
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+class RunDirectory:
+    """The folder of a run: checks it at once, creates it with the first `update`.
+
+    Args:
+        path: the folder.
+        settings: JSON values by name, which a folder in use must have been made with.
+
+    Raises:
+        ValueError: the folder belongs to a run with other settings, or to no run.
+    """
+
+    def __init__(self, path: str | os.PathLike, settings: dict[str, Any]):
+        self.path = Path(path)
+        self._record = self.path / "run.json"
+        if self._record.exists():
+            _check_same(self.path, read(path)["settings"], settings)
+            return
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"`run_dir` must be a folder. Received: {self.path}.")
+        found = [e for e in self.path.glob("*") if e.name != "run.json.part"]
+        if found:
+            raise ValueError(
+                "`run_dir` must be a new folder or that of an earlier run. Received: "
+                f"run_dir={self.path}, which holds {found[0].name} but no run.json. "
+                "Pass another folder."
+            )
+
+    @property
+    def model(self) -> Path:
+        """Where the model of the last finished epoch is, if there is one."""
+        return self.path / "model.keras"
+
+    @property
+    def classifier(self) -> Path:
+        """Where the finished classifier is, if there is one."""
+        return self.path / "classifier.keras"
+
+    @property
+    def history(self) -> Path:
+        """Where the finished epochs are listed."""
+        return self.path / "history.csv"
+
+    def record(self) -> dict[str, Any]:
+        """What run.json says; before there is one, that the run has not finished."""
+        return read(self.path) if self._record.exists() else {"finished": False}
+
+    def update(self, **values: Any) -> None:
+        """Changes entries of run.json."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        known = self.record()
+        write_whole(self._record, json.dumps(known | values, indent=1) + "\n")
+
+    def rows(self) -> list[dict[str, str]]:
+        """The finished epochs."""
+        if not self.history.exists():
+            return []
+        with open(self.history, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def keep_rows(self, count: int) -> None:
+        """Forgets all epochs but the first `count`: those that the model has seen."""
+        rows = self.rows()[:count]
+        lines = [",".join(rows[0])] if rows else []
+        lines += [",".join(row.values()) for row in rows]
+        write_whole(self.history, "".join(f"{line}\n" for line in lines))
+
+    def add_row(self, row: dict[str, Any]) -> None:
+        """Appends an epoch."""
+        text = ",".join(str(value) for value in row.values()) + "\n"
+        if not self.rows():
+            text = ",".join(row) + "\n" + text
+        with open(self.history, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def save(self, model: keras.Model, path: Path) -> None:
+        """Saves a model whole or not at all."""
+        partial = path.with_suffix(".part.keras")  # Keras insists on its suffix
+        model.save(partial)
+        os.replace(partial, path)
+
+
+class Recorder(keras.callbacks.Callback):
+    """Keeps each finished epoch: first its line, then the model, which decides."""
+
+    def __init__(self, run: RunDirectory, images: int):
+        super().__init__()
+        self._run, self._images = run, images
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self._trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        training = self._trained - self._begun
+        row = {
+            "epoch": epoch + 1,
+            "seconds": round(time.perf_counter() - self._begun, 3),
+            "images_per_second": round(self._images / training, 1),
+        }
+        self._run.add_row(row | {name: float(logs[name]) for name in sorted(logs)})
+        self._run.save(self.model, self._run.model)
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """The run.json of a folder.
+
+    Raises:
+        ValueError: there is none.
+    """
+    record = Path(path) / "run.json"
+    if not record.exists():
+        raise ValueError(
+            f"`run_dir` must be the folder of a run. Received: run_dir={path}, which "
+            "holds no run.json. Make one with examples/train.py --run_dir ..."
+        )
+    return json.loads(record.read_text(encoding="utf-8"))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    changed = [
+        f"  --{name}: {old.get(name)} there, {new.get(name)} now"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    if changed:
+        raise ValueError(
+            f"`run_dir` {path} was made with other flags:\n"
+            + "\n".join(changed)
+            + "\nPass the same flags to continue it, or another --run_dir."
+        )

@@ -1,0 +1,239 @@
+"""Trains a classifier that withstands attacks, into a folder that survives a kill.
+
+    python examples/train.py --dataset digits_2 --strategy pgd --head soft_triple \
+        --epochs 30 --run_dir runs/digits_2
+    python examples/train.py --dataset cifar10_2 --preset mpat --run_dir runs/cifar
+
+The same command continues an interrupted run and prints the result of a finished one.
+Defaults per data set and the presets are in examples/settings.py.
+"""
+
+import importlib.metadata
+import importlib.util
+import platform
+import statistics
+import sys
+from typing import Any
+
+import keras
+import settings as run_settings
+from absl import app, flags, logging
+from building import build
+from run_directory import Recorder, RunDirectory
+
+import keras_mpat as mpat
+from keras_mpat import backend, datasets
+
+
+def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[str, Any]:
+    """Trains, or continues, or does nothing if the run is finished.
+
+    Args:
+        settings: from `settings.resolve`.
+        run_dir: the folder of the run; see run_directory.py.
+        data_dir: folder of prepared data, for data sets that need one.
+
+    Returns:
+        The content of run.json.
+
+    Raises:
+        ValueError: settings that do not fit together, or the folder of another run.
+        FileNotFoundError: the data is not there.
+    """
+    run = RunDirectory(run_dir, settings.to_dict())
+    if run.record()["finished"]:
+        return run.record()
+    stream = {"batch_size": settings.batch_size, "limit": settings.train_examples}
+    stream |= {"seed": settings.seed, "data_dir": data_dir}
+    steps = len(datasets.load(settings.dataset, "train", **stream))
+    if run.model.exists():
+        model = keras.saving.load_model(run.model)
+    else:
+        model = build(settings, steps)
+    updates = steps * model.strategy.updates_per_batch
+    done = int(model.optimizer.iterations) // updates
+    run.update(**_environment(model, settings), data_dir=data_dir)
+    run.keep_rows(done)
+    x, y, _ = datasets.arrays(settings.dataset, "validation", data_dir=data_dir)
+    count = settings.validation_examples
+    model.fit(
+        datasets.load(settings.dataset, "train", epoch=done, **stream),
+        validation_data=(x[:count], y[:count]),
+        validation_batch_size=min(count, 128),
+        initial_epoch=done,
+        epochs=settings.epochs,
+        callbacks=_callbacks(run, steps * settings.batch_size),
+        shuffle=False,  # the stream shuffles itself
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    run.save(model.classifier, run.classifier)
+    run.update(**_result(run), finished=True)
+    return run.record()
+
+
+def _callbacks(run: RunDirectory, images: int) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [Recorder(run, images)]
+    if importlib.util.find_spec("tensorboard") is not None:
+        folder = str(run.path / "tensorboard")
+        board = keras.callbacks.TensorBoard(folder, write_graph=False)
+        callbacks.append(board)
+    return callbacks
+
+
+def _environment(model, settings) -> dict[str, Any]:
+    radius = mpat.Linf(settings.epsilon).radius
+    packages = {"keras", "tensorflow", "numpy", keras.backend.backend()}
+    versions = {name: importlib.metadata.version(name) for name in sorted(packages)}
+    own = {"python": platform.python_version(), "keras_mpat": mpat.__version__}
+    return {
+        "settings": settings.to_dict(),
+        "versions": own | versions,
+        "backend": keras.backend.backend(),
+        "device": backend.device_name(),
+        "jit": model.jit_compile,
+        "epsilon": radius,
+        "epsilon_as_fraction": f"{255 * radius:.4g}/255",
+        "seeds": {"model": settings.seed, "data": settings.seed},
+        "parameters": model.classifier.count_params(),
+    }
+
+
+def _result(run: RunDirectory) -> dict[str, Any]:
+    rows = [{name: float(row[name]) for name in row} for row in run.rows()]
+    rows[-1]["epoch"] = len(rows)
+    speeds = [row.pop("images_per_second") for row in rows]
+    return {
+        "seconds": round(sum(row["seconds"] for row in rows), 1),
+        "images_per_second": statistics.median(speeds),
+        "last_epoch": rows[-1],
+    }
+
+
+def report(record: dict[str, Any], run_dir) -> str:
+    """A finished run in a few lines."""
+    last = dict(record["last_epoch"])
+    del last["seconds"]
+    epochs = int(last.pop("epoch"))
+    logs = "  ".join(f"{name} {value:.4f}" for name, value in last.items())
+    return (
+        f"{epochs} epochs in {record['seconds']:.0f} s, "
+        f"{record['images_per_second']:.0f} images/s on {record['device']}\n{logs}\n"
+        f"Classifier: {run_dir}/classifier.keras\n"
+        f"Evaluate it with: python examples/evaluate.py --run_dir {run_dir}"
+    )
+
+
+def define_flags() -> None:
+    """The command line. `None`: the default of the data set or the preset."""
+    flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
+    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    flags.DEFINE_string("dataset", "digits_2", ", ".join(run_settings.DEFAULTS))
+    flags.DEFINE_enum("preset", None, list(run_settings.PRESETS), "Published recipe.")
+    for name, (choices, text) in _CHOICES.items():
+        flags.DEFINE_enum(name, None, choices, text)
+    for name, text in _COUNTS.items():
+        flags.DEFINE_integer(name, None, text, lower_bound=1)
+    for name, text in _COUNTS_OR_ZERO.items():
+        flags.DEFINE_integer(name, None, text, lower_bound=0)
+    for name, text in _NUMBERS.items():
+        flags.DEFINE_float(name, None, text, lower_bound=0.0)
+    for name, text in _LENGTHS.items():
+        flags.DEFINE_string(name, None, f"{text}: 0.1, or a fraction such as 8/255.")
+    for name, text in _LISTS.items():
+        flags.DEFINE_list(name, None, text)
+
+
+_CHOICES = {
+    "strategy": (["standard", "pgd", "fast", "free"], "How a batch becomes an update."),
+    "head": (["soft_triple", "none"], "Head; none is the default of standard."),
+    "model": (["lenet", "lenet_tla", "small_cnn", "resnet18"], "Network."),
+    "regularizer": (["weights", "features", "none"], "L_norm: what is kept small."),
+    "optimizer": (["sgd", "adam"], "SGD has momentum 0.9."),
+    "schedule": (["cyclic", "step", "constant"], "Learning-rate schedule."),
+    "norm_mode": (["eval", "batch_stats", "train"], "BatchNorm in attack passes."),
+    "jit": (["auto", "true", "false"], "XLA; auto: on an accelerator only."),
+}
+_COUNTS = {
+    "width": "Channels of the first stage (resnet18).",
+    "epochs": "Passes over the data.",
+    "batch_size": "Images per batch.",
+    "steps": "Steps of the training attack (pgd).",
+    "replays": "Updates per batch (free).",
+    "train_examples": "Use the first so many training images only.",
+    "validation_examples": "Images of the validation attack.",
+}
+_COUNTS_OR_ZERO = {
+    "warmup_epochs": "Epochs in which epsilon grows from 0.",
+    "validation_steps": "PGD steps of the validation attack; 0: none.",
+    "seed": "Seed of weights, data order and attacks.",
+}
+_NUMBERS = {
+    "head_weight": "lambda_1.",
+    "regularizer_weight": "lambda_2.",
+    "learning_rate": "Learning rate; the maximum of a cyclic one.",
+}
+_LENGTHS = {
+    "epsilon": "Radius of the Linf ball",
+    "step_size": "Step of the training attack",
+}
+_LISTS = {
+    "prototypes_per_class": "One number, or one per class: 3,4.",
+    "filters": "Channels of the convolutions (lenet, lenet_tla): 16,32.",
+}
+
+
+def given_flags() -> dict[str, Any]:
+    """The settings that the command line gives, converted from text."""
+    named = ("dataset", "preset", *_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS)
+    given = {name: flags.FLAGS[name].value for name in named}
+    for name in _LENGTHS:
+        given[name] = length(flags.FLAGS[name].value)
+    for name in _LISTS:
+        given[name] = _whole_numbers(name, flags.FLAGS[name].value)
+    prototypes = given["prototypes_per_class"]
+    if prototypes is not None and len(prototypes) == 1:
+        given["prototypes_per_class"] = prototypes[0]
+    return given
+
+
+def length(text: str | None) -> float | str | None:
+    """A length as the package takes it: a number, or text such as "8/255"."""
+    if text is None or "/" in text:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            "A length must be a number (pixels in [0, 1]) or a fraction. Received: "
+            f"{text!r}. For 8 gray levels pass 8/255."
+        ) from None
+
+
+def _whole_numbers(name: str, parts: list[str] | None) -> list[int] | None:
+    if parts is None:
+        return None
+    if not all(part.strip().isdigit() and int(part) for part in parts):
+        raise ValueError(
+            f"`{name}` must be whole numbers >= 1, separated by commas. Received: "
+            f"{','.join(parts)}."
+        )
+    return [int(part) for part in parts]
+
+
+def main(arguments: list[str]) -> None:
+    """Trains as the flags say, and prints the result."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
+    run_dir = flags.FLAGS.run_dir
+    try:
+        settings = run_settings.resolve(given_flags())
+        record = train(settings, run_dir, data_dir=flags.FLAGS.data_dir)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
+        sys.exit(f"error: {error}")
+    print(report(record, run_dir))
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,83 @@
+"""Stateless augmentation: the same pixels for the same image and the same noise.
+
+An augmentation draws no random number itself. It is given, for each image, `draws`
+uniform numbers that the pipeline makes from (seed, epoch, example index): so a
+resumed run sees the pixels that an uninterrupted one would have seen, whatever the
+batch size.
+"""
+
+import abc
+import dataclasses
+from typing import Any, ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation(abc.ABC):
+    """Base class: subclass it, set `draws` and write `__call__`.
+
+    Call arguments:
+        images: Float32 tensor (B, H, W, C_in).
+        noise: Float32 tensor (B, draws), uniform in [0, 1).
+
+    Returns:
+        Float32 tensor (B, H, W, C_in); image i may depend on row i alone.
+
+    Example:
+
+        @dataclasses.dataclass(frozen=True)
+        class Brightness(datasets.Augmentation):
+            strength: float = 0.1
+            draws = 1
+
+            def __call__(self, images, noise):
+                shift = self.strength * (2.0 * noise[:, 0] - 1.0)
+                return tf.clip_by_value(images + shift[:, None, None, None], 0.0, 1.0)
+    """
+
+    draws: ClassVar[int] = 0
+
+    @abc.abstractmethod
+    def __call__(self, images: Any, noise: Any) -> Any:
+        """The altered images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PadCropFlip(Augmentation):
+    """Pads with zeros, crops back at a random place, mirrors half of the images.
+
+    The usual augmentation for CIFAR. Do not flip where a mirror image is another
+    class or none, as with digits.
+
+    Args:
+        padding: Pixels added on each side, >= 0. Default 4: a shift of -4 ... 4.
+        flip: Whether to mirror left and right with probability 1/2. Default True.
+
+    Raises:
+        ValueError: If `padding` is negative.
+    """
+
+    padding: int = 4
+    flip: bool = True
+    draws: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        if self.padding < 0:
+            raise ValueError(
+                "`padding` must be >= 0 (pixels). Received: "
+                f"padding={self.padding}. Pass 0 for no random crop."
+            )
+
+    def __call__(self, images: Any, noise: Any) -> Any:
+        import tensorflow as tf
+
+        height, width = images.shape[1:3]
+        offsets = tf.cast(noise[:, :2] * (2 * self.padding + 1), "int32")
+        rows = offsets[:, :1] + tf.range(height)
+        columns = tf.range(width)[None]
+        if self.flip:
+            columns = tf.where(noise[:, 2:] < 0.5, width - 1 - columns, columns)
+        columns = offsets[:, 1:] + columns
+        side = [self.padding, self.padding]
+        padded = tf.pad(images, [[0, 0], side, side, [0, 0]])
+        padded = tf.gather(padded, rows, axis=1, batch_dims=1)
+        return tf.gather(padded, columns, axis=2, batch_dims=1)
