@@ -24,7 +24,7 @@ from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.as_logits import ends_in_softmax
-from keras_mpat.models.checks import check_inputs, check_labels
+from keras_mpat.models.checks import check_inputs, check_labels, shapes
 from keras_mpat.objectives import CrossEntropy
 
 
@@ -80,7 +80,7 @@ def evaluate_robustness(
         if rows is None:
             for threat_model in threat_models:
                 check_inputs(x, threat_model)
-            check_labels(y, classifier.output_shape[-1])
+            check_labels(y, shapes(classifier)[1][-1])
             rows, seconds = run.bucket(x, y, number * batch_size)
             rows = {name: values[:valid] for name, values in rows.items()}
             state.put(number, data_digest, rows, seconds)

@@ -46,7 +46,10 @@ def attack_size(attack: Attack) -> list[str]:
     steps = config.get("steps", 1)
     step = "–"
     if "step_size" in config:
-        step = f"{steps} × {_length(attack.step_length)}"  # type: ignore[attr-defined]
+        given = attack.step_size  # type: ignore[attr-defined]
+        if given is None:
+            given = attack.step_length  # type: ignore[attr-defined]
+        step = f"{steps} × {_length(given)}"
     epsilon = attack.threat_model.epsilon
     return [_length(epsilon), step, str(config.get("restarts", 1))]
 
