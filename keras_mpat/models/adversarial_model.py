@@ -80,6 +80,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         kwargs.setdefault("dtype", classifier.dtype_policy)
         super().__init__(name=name, autocast=False, **kwargs)
         checks.check_arguments(locals())
+        num_classes = checks.check_outputs(classifier, head)
         if ends_in_softmax(classifier):
             warnings.warn(
                 f"`classifier` {classifier.name!r} ends in softmax; AdversarialModel "
@@ -88,7 +89,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             )
             classifier = as_logits(classifier)
         self.classifier = classifier
-        self.num_classes = checks.check_outputs(classifier, head)
+        self.num_classes = num_classes
+        self.example_shape = checks.shapes(classifier)[0][1:]
         self.strategy = strategy
         self.head = head
         self.head_weight = head_weight

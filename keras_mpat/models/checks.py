@@ -55,9 +55,29 @@ def check_arguments(arguments: dict) -> None:
         )
 
 
+def shapes(classifier) -> tuple[tuple, tuple]:
+    """Shapes of the input (None, ...) and of the output; a subclassed model has none.
+
+    Raises:
+        ValueError: several inputs or outputs.
+    """
+    if isinstance(classifier, keras.Function | keras.Sequential):
+        counts = len(classifier.inputs), len(classifier.outputs)
+        if counts != (1, 1):
+            raise ValueError(
+                "`classifier` must have one input and one output. Received: "
+                f"{counts[0]} inputs and {counts[1]} outputs, "
+                f"name={classifier.name!r}. Pass keras.Model(image, logits)."
+            )
+        return tuple(classifier.input_shape), tuple(classifier.output_shape)
+    shape = (None, *classifier.get_build_config()["input_shape"][1:])
+    output = classifier.compute_output_spec(keras.KerasTensor(shape))
+    return shape, tuple(output.shape)
+
+
 def check_outputs(classifier, head) -> int:
     """The number of classes; raises if the outputs or the head do not fit it."""
-    shape = classifier.output_shape
+    _, shape = shapes(classifier)
     if len(shape) != 2 or shape[-1] is None or shape[-1] < 2:
         raise ValueError(
             "`classifier` must have one output of C >= 2 logits, shape (B, C). "

@@ -57,7 +57,7 @@ class FreeTraining(AttackStrategy):
         return self.replays
 
     def build(self, model):
-        shape = (self.batch_size, *model.classifier.input_shape[1:])
+        shape = (self.batch_size, *model.example_shape)
         perturbation = model.add_weight(
             name="free_perturbation",
             shape=shape,
