@@ -21,7 +21,7 @@ PGD = training.PGDTraining(BALL, steps=2)
 
 def run(script, *arguments, path=()):
     """Runs a script in a process of its own; returns what it printed."""
-    environment = dict(os.environ)
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}  # no folder of the caller
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     environment["PYTHONPATH"] = os.pathsep.join([*path, here])
     done = subprocess.run(
@@ -69,7 +69,7 @@ def test_terms_of_the_loss():
         )
         logs[regularizer] = model.train_on_batch(X, Y, return_dict=True)
     kernels = [w for w in classifier.get_weights() if w.ndim == 2]
-    hidden = keras.Model(classifier.inputs, classifier.layers[-1].input)
+    hidden = keras.Model(classifier.inputs[0], classifier.layers[-1].input)
     embedding = ops.convert_to_numpy(hidden(X))
     norms = {
         "weights": 0.5 * sum(np.sum(kernel**2) for kernel in kernels),
@@ -338,3 +338,38 @@ def test_feature_layer_survives_saving(place, tmp_path):
     toy.assert_same(
         toy.values(loaded.trainable_variables), toy.values(model.trainable_variables)
     )
+
+
+@keras.saving.register_keras_serializable("keras_mpat_tests")
+class Subclassed(keras.Model):
+    """A classifier whose layers cannot be read."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.logits = layers.Dense(2)
+
+    def call(self, x, training=False):
+        return self.logits(x)
+
+
+@pytest.mark.parametrize(
+    "strategy", [PGD, training.FreeTraining(BALL, replays=2, batch_size=32)], ids=str
+)
+def test_a_subclassed_classifier_trains_without_a_head(strategy, tmp_path):
+    classifier = Subclassed()
+    classifier(X)
+    model = toy.model(strategy, classifier=classifier)
+    before = classifier.get_weights()[0]
+    model.train_on_batch(X, Y)
+    assert not np.array_equal(classifier.get_weights()[0], before)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    toy.assert_same(toy.values(loaded.variables), toy.values(model.variables))
+    attack = mpat.attacks.FGSM(BALL)
+    results = [
+        mpat.evaluation.evaluate_robustness(m, (X, Y), attack, verbose=False)
+        for m in (model, loaded)
+    ]
+    assert results[0] == results[1]
+    with pytest.raises(ValueError, match="layers cannot be read"):
+        mpat.AdversarialModel(classifier, strategy=strategy, head=toy.head())

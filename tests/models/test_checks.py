@@ -158,7 +158,7 @@ def test_batches_without_labels_are_named():
         toy.model(PGD).fit(stream, verbose=0)
 
 
-def collapse_warnings(classifier, y, learning_rate, epochs=1):
+def collapse_warnings(classifier, y, learning_rate, batch_size=4, epochs=1):
     model = toy.model(
         training.StandardTraining(),
         classifier=classifier,
@@ -167,8 +167,8 @@ def collapse_warnings(classifier, y, learning_rate, epochs=1):
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        x, _ = toy.data(64)
-        model.fit(x, y, batch_size=16, epochs=epochs, verbose=0)
+        x, _ = toy.data(len(y))
+        model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
     return [str(w.message) for w in caught if "collapsed" in str(w.message)]
 
 
@@ -182,7 +182,7 @@ def constant():
 
 
 def test_a_collapse_is_named_within_an_epoch():
-    _, y = toy.data(64)
+    _, y = toy.data(96)
     (message,) = collapse_warnings(constant(), y, 0.1)
     assert "epoch 1" in message
     assert "`warmup_epochs=2`" in message
@@ -190,9 +190,14 @@ def test_a_collapse_is_named_within_an_epoch():
 
 
 def test_a_healthy_run_gives_no_warning():
-    _, y = toy.data(64)
+    _, y = toy.data(96)
     assert collapse_warnings(toy.net(), y, 0.05, epochs=2) == []
 
 
 def test_data_of_one_class_is_no_collapse():
-    assert collapse_warnings(constant(), np.zeros(64, "int32"), 0.1) == []
+    assert collapse_warnings(constant(), np.zeros(96, "int32"), 0.1) == []
+
+
+def test_a_few_batches_raise_no_alarm():
+    _, y = toy.data(96)
+    assert collapse_warnings(constant(), y, 0.1, batch_size=32) == []

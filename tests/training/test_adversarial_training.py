@@ -225,6 +225,12 @@ def test_clean_epochs_without_warm_up_end_in_a_jump():
     assert fitted_scales(pgd(clean_epochs=1), 2) == [0.0] * 4 + [1.0] * 4
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_a_stream_of_unknown_length_takes_one_value_per_epoch():
+    scales = fitted_scales(pgd(clean_epochs=1, warmup_epochs=2), 3, stream=True)
+    np.testing.assert_allclose(scales, [0.0] * 4 + [0.5] * 4 + [1.0] * 4)
+
+
 def test_a_resumed_fit_continues_the_schedule():
     scales = fitted_scales(pgd(warmup_epochs=2), 2, initial_epoch=1)
     np.testing.assert_allclose(scales, [5 / 8, 6 / 8, 7 / 8, 1.0], atol=1e-6)

@@ -1,4 +1,4 @@
-"""FreeTraining: the published two-batch vector, the persistent perturbation, replays."""
+"""FreeTraining: the published vector, the persistent perturbation, replays."""
 
 import keras
 import numpy as np
@@ -175,7 +175,7 @@ def test_too_large_a_batch_is_named_before_training(stream):
     if stream:
         tf = pytest.importorskip("tensorflow")
         data, kwargs = (tf.data.Dataset.from_tensor_slices((x, y)).batch(16),), {}
-    with pytest.raises(ValueError, match="`batch_size` of FreeTraining must be at leas"):
+    with pytest.raises(ValueError, match="`batch_size` of FreeTraining must be at"):
         model.fit(*data, verbose=0, **kwargs)
     toy.assert_same(toy.values(model.variables), before)
 
