@@ -135,7 +135,7 @@ def test_gray_levels_with_their_bounds_train():
         keras.losses.SparseCategoricalCrossentropy(),
         keras.losses.CategoricalCrossentropy(),
     ],
-    ids=str,
+    ids=["sparse-name", "name", "sparse", "categorical"],
 )
 def test_losses_on_probabilities_are_refused(loss):
     model = build()
