@@ -9,7 +9,7 @@ import keras_mpat as mpat
 from tests import toy
 from tests.contracts.strategies_table import BALL, BATCH, STRATEGIES
 
-EPOCHS = 5
+EPOCHS = 6
 X, Y = toy.data()
 ATTACK = mpat.attacks.FGSM(BALL)
 
@@ -47,6 +47,7 @@ def trained(name):
         STRATEGIES[name],
         classifier=classifier,
         eager=False,
+        learning_rate=0.02,
         head=toy.head(),
         head_weight=0.1,
         validation_attack=ATTACK,
