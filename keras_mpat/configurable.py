@@ -31,12 +31,16 @@ class Configurable:
         return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        # Equal values may look different: 1 and 1.0, an array and its list.
+        return hash(type(self))
 
 
 def _serialize(value):
+    # Keras brings both back as lists: what was loaded equals what was saved.
     if isinstance(value, np.ndarray):
         value = value.tolist()
+    elif isinstance(value, tuple):
+        value = list(value)
     return keras.saving.serialize_keras_object(value)
 
 
