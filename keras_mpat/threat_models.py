@@ -58,8 +58,8 @@ class ThreatModel(Configurable, abc.ABC):
         if ops.is_tensor(self.epsilon):
             return
         radius = self.length(self.epsilon, "epsilon")
-        check_positive("epsilon", np.max(radius), _UNIT, "For 8 grey levels: '8/255'.")
-        if np.any(np.asarray(radius) < 0) or self._exceeds(radius, high - low):
+        check_positive("epsilon", radius, _UNIT, "For 8 grey levels: '8/255'.")
+        if self._exceeds(radius, high - low):
             raise ValueError(
                 f"`epsilon` must lie between 0 and the range of the inputs ({_UNIT}). "
                 f"Received: epsilon={self.epsilon!r} with bounds={self.bounds!r}. "
