@@ -38,11 +38,8 @@ class Configurable:
 
 
 def _serialize(value):
-    # Keras brings both back as lists: what was loaded equals what was saved.
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    elif isinstance(value, tuple):
-        value = list(value)
     return keras.saving.serialize_keras_object(value)
 
 
