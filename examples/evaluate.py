@@ -171,13 +171,15 @@ def attacked(run_dir, x, y, epsilons: Sequence[float], *, steps: int = 50) -> li
     return sheets
 
 
-def draw(run_dir, radius: float) -> Path:
+def draw(run_dir, epsilon: float | str) -> Path:
     """Writes adversarial_examples.png: ten test images at several epsilons."""
     from keras_mpat.evaluation import plots
 
     x, y, titles = examples(run_dir)
-    epsilons = [factor * radius for factor in (0, 0.5, 1, 1.5)]
-    rows = [f"ε = {epsilon:.3g}" if epsilon else "clean" for epsilon in epsilons]
+    epsilons = [factor * mpat.Linf(epsilon).radius for factor in (0, 0.5, 1, 1.5)]
+    unit, name = (1 / 255, "/255") if isinstance(epsilon, str) else (1, "")
+    rows = [f"ε = {value / unit:.3g}{name}" for value in epsilons]
+    rows[0] = "clean"
     sheets = attacked(run_dir, x, y, epsilons)
     path = Path(run_dir) / "adversarial_examples.png"
     plots.adversarial_examples(
@@ -228,7 +230,7 @@ def main(arguments: list[str]) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
     write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
-    print(f"Written: {path}\nPictures: {draw(given.run_dir, radius)}")
+    print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
 
 
 if __name__ == "__main__":
