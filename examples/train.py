@@ -1,7 +1,7 @@
 """Trains a classifier that withstands attacks, into a folder that survives a kill.
 
     python examples/train.py --dataset digits_2 --epochs 30 --run_dir runs/digits_2
-    python examples/train.py --dataset mnist --strategy free --head none --run_dir runs/m
+    python examples/train.py --dataset mnist --preset mpat-fast --run_dir runs/mnist
     python examples/train.py --dataset cifar10_2 --preset mpat --run_dir runs/cifar
 
 The same command continues an interrupted run and prints the result of a finished one.

@@ -14,6 +14,8 @@ def _figures(table, row):
 
 
 def test_the_demo_in_small(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "_ATTACKS", ("fgsm", "pgd50"))
+    monkeypatch.setattr(demo, "_CURVE_EPSILONS", (0.1, 0.2))
     options = {"epochs": 1, "restarts": 1, "limit": 20}
     demo.demo(tmp_path, **options)
     printed = capsys.readouterr().out
