@@ -21,13 +21,14 @@ def build(settings: Settings, steps: int) -> mpat.AdversarialModel:
     attack = None
     if settings.validation_steps:
         attack = mpat.attacks.PGD(threat_model, steps=settings.validation_steps)
+    regularizer = None if settings.regularizer == "none" else settings.regularizer
     model = mpat.AdversarialModel(
         build_classifier(settings, info),
         strategy=build_strategy(settings, threat_model),
         head=head,
         head_weight=settings.head_weight,
-        regularizer=None if settings.regularizer == "none" else settings.regularizer,
-        regularizer_weight=settings.regularizer_weight,
+        regularizer=regularizer,
+        regularizer_weight=settings.regularizer_weight if regularizer else 0.0,
         validation_attack=attack,
         seed=settings.seed,
     )

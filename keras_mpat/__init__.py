@@ -18,7 +18,16 @@ space is asked to be), and `AdversarialModel`, which connects them.
 
 import importlib
 
-from keras_mpat import attacks, layers, losses, models, objectives, schedules, training
+from keras_mpat import (
+    attacks,
+    layers,
+    losses,
+    models,
+    noise,
+    objectives,
+    schedules,
+    training,
+)
 from keras_mpat.layers import SoftTripleHead
 from keras_mpat.models import AdversarialModel, replace_head
 from keras_mpat.threat_models import L2, Linf, ThreatModel
@@ -37,6 +46,7 @@ __all__ = [
     "layers",
     "losses",
     "models",
+    "noise",
     "objectives",
     "replace_head",
     "schedules",

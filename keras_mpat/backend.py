@@ -176,9 +176,21 @@ def replica_id():
     return 0
 
 
+def unscale(loss):
+    """A loss as it is logged: Keras divides it by the number of TensorFlow replicas."""
+    if NAME == "tensorflow":
+        return loss * tf.distribute.get_strategy().num_replicas_in_sync
+    return loss
+
+
+def is_pipeline(data) -> bool:
+    """Whether `data` is a tf.data pipeline."""
+    return NAME == "tensorflow" and isinstance(data, tf.data.Dataset)
+
+
 def first_batch(data):
     """The first element of a tf.data pipeline as NumPy arrays; None for other data."""
-    if NAME != "tensorflow" or not isinstance(data, tf.data.Dataset):
+    if not is_pipeline(data):
         return None
     for element in data.take(1).as_numpy_iterator():
         return element

@@ -69,8 +69,8 @@ class CyclicLearningRate(LearningRateSchedule):
 class StepDecay(LearningRateSchedule):
     """Multiplies the learning rate by `factor` every `drop_every` effective epochs.
 
-    Free adversarial training replays each batch, so that one pass over the data counts
-    as `replays` effective epochs and the drops move forward: with drops every 30 epochs,
+    Free adversarial training replays each batch: one pass over the data counts as
+    `replays` effective epochs and the drops move forward. With drops every 30 epochs,
     8 replays drop every ceil(30 / 8) = 4 passes and 4 replays every 8.
 
     Args:

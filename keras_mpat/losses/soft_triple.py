@@ -34,6 +34,8 @@ def soft_similarities(embeddings, prototypes, active, gamma):
         (B, C), between -1 and 1.
     """
     similarities = ops.einsum("bd,ckd->bck", unit(embeddings), unit(prototypes))
+    if prototypes.shape[1] == 1:  # the softmax of one score is 1; Keras warns of it
+        return similarities[:, :, 0]
     scores = ops.where(active > 0, similarities / gamma, -1e9)
     return ops.sum(ops.softmax(scores, axis=-1) * similarities, axis=-1)
 

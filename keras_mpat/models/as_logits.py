@@ -11,15 +11,16 @@ from keras import layers, ops
 
 from keras_mpat.models import _graph as graph
 
+
 def as_logits(classifier):
     """Functional model on the classifier's own weights with a linear last activation.
 
-    Training the result trains the classifier, whose own output stays softmax. A separate
-    softmax layer becomes a linear `Activation` of the same name; a last layer with
-    activation="softmax" gets a twin of the same class, name and config, which is handed
-    the existing variables when its `build` asks `add_weight` for new ones. Keras has no
-    public way to give a layer its variables; this one uses only documented methods, and
-    the twin is an ordinary layer, so `save` and `load_model` need nothing special.
+    Training the result trains the classifier, whose own output stays softmax. A
+    separate softmax layer becomes a linear `Activation` of the same name. A last layer
+    with activation="softmax" gets a twin of the same class, name and config, which is
+    handed the existing variables when its `build` asks `add_weight` for new ones: Keras
+    has no public way to give a layer its variables, and this one uses only documented
+    methods. The twin is an ordinary layer: `save` and `load_model` need nothing more.
 
     Args:
         classifier: functional or built Sequential model, images (B, ...) -> scores
@@ -145,6 +146,8 @@ def _acts_as(reference, operation, shape):
     if activation is None:
         return False
     classes = shape[-1] or 3
-    probe = ops.reshape(ops.linspace(-1.0, 1.0, classes), (1,) * (len(shape) - 1) + (-1,))
+    probe = ops.reshape(
+        ops.linspace(-1.0, 1.0, classes), (1,) * (len(shape) - 1) + (-1,)
+    )
     difference = ops.max(ops.abs(activation(probe) - reference(probe)))
     return float(difference) < 1e-4

@@ -1,6 +1,6 @@
 """Where a classifier's embedding is, and the classifier with both outputs.
 
-    both = feature_model(classifier)        # images -> [logits (B, C), embedding (B, D)]
+    both = feature_model(classifier)    # images -> [logits (B, C), embedding (B, D)]
 
 All of it works on the classifier's own layers: training the result trains the
 classifier. Only calls are added, never layers with weights.
@@ -133,7 +133,7 @@ def _locate(view, feature_layer):
         raise ValueError(
             "`feature_layer` must name the layer whose output is the embedding, or be "
             "that layer or its tensor. "
-            f"Received: feature_layer={feature_layer!r}. Pass one of (last ones first): "
+            f"Received: feature_layer={feature_layer!r}. Pass one of (last first): "
             + ", ".join(_candidates(view)[:_SHOWN])
         )
     return found

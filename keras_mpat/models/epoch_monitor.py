@@ -37,12 +37,19 @@ class CollapseMetric(keras.metrics.Metric):
     def result(self):
         return {}
 
+    def reset_state(self):
+        """Keeps the counts: a memory of batches spans epochs."""
+
     def shares(self):
-        """(predicted, expected): the largest recent share of one class in each."""
+        """(predicted, expected): the largest recent share of one class in each.
+
+        (0, 0) before about twenty batches, when an untrained net may well predict one.
+        """
+        if float(ops.sum(self.expected)) < 1 - _MEMORY**20:
+            return [0.0, 0.0]
         largest = []
         for variable in (self.predicted, self.expected):
-            total = float(ops.sum(variable))
-            largest.append(float(ops.max(variable)) / total if total else 0.0)
+            largest.append(float(ops.max(variable) / ops.sum(variable)))
         return largest
 
 

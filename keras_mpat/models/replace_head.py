@@ -1,7 +1,7 @@
 """A head in the place of a classifier's last layer.
 
-    model = replace_head(classifier, SoftTripleHead(10))
-    model.compile("sgd", loss=losses.SoftTriple(margin=0.01, scale=20))
+model = replace_head(classifier, SoftTripleHead(10))
+model.compile("sgd", loss=losses.SoftTriple(margin=0.01, scale=20))
 """
 
 import keras

@@ -1,7 +1,7 @@
 """ResNet-18 for 32x32 images, the net of MPAT's CIFAR experiments.
 
-    classifier = resnet18(num_classes=2)             # CIFAR10-2
-    tiny = resnet18(num_classes=2, width=16)         # one sixteenth of the weights
+classifier = resnet18(num_classes=2)             # CIFAR10-2
+tiny = resnet18(num_classes=2, width=16)         # one sixteenth of the weights
 """
 
 import keras

@@ -1,6 +1,6 @@
 """SmallCNN, the MNIST net of TRADES.
 
-    classifier = small_cnn()
+classifier = small_cnn()
 """
 
 import keras

@@ -191,7 +191,7 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seen.append(keras.ops.convert_to_numpy(self.layer.total.value))
-        self.layer.total.assign(keras.ops.zeros_like(self.layer.total))
+        self.layer.total.assign(keras.ops.zeros((64,)))
 
 
 class _Checksum(keras.layers.Layer):

@@ -1,0 +1,1 @@
+"""Tests of keras_mpat; run them with `make test`."""
