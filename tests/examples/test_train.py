@@ -10,7 +10,6 @@ import pytest
 import settings
 import train
 from absl import flags
-from absl.testing import flagsaver
 from run_directory import RunDirectory, read
 
 _TIMES = {"seconds", "images_per_second"}
@@ -194,11 +193,13 @@ def test_a_finished_run_is_whole_and_trains_no_more(tiny, tmp_path, monkeypatch)
 @pytest.fixture(scope="module")
 def command_line():
     """Gives the script its flags, defined once in this process."""
+    before = set(flags.FLAGS)
     train.define_flags()
-    untouched = flagsaver.save_flag_values()
+    own = set(flags.FLAGS) - before
 
     def parse(*arguments):
-        flagsaver.restore_flag_values(untouched)
+        for name in own:
+            flags.FLAGS[name].unparse()
         flags.FLAGS(["train.py", *map(str, arguments)])
 
     return parse
