@@ -22,7 +22,7 @@ from run_directory import read, write_whole
 from train import length
 
 import keras_mpat as mpat
-from keras_mpat import attacks, datasets
+from keras_mpat import attacks, backend, datasets
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
 
 # Every step that is not named is 2.5 epsilon / steps; MIM's is epsilon / steps.
@@ -156,24 +156,30 @@ def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
 def attacked(run_dir, x, y, epsilons: Sequence[float], *, steps: int = 50) -> list:
     """For each epsilon, PGD's images (N, ...) and the classes (N,) predicted there."""
     classifier = keras.saving.load_model(finished(run_dir)[1], compile=False)
-    sheets = []
-    for epsilon in epsilons:
-        x_adv = x
-        if epsilon > 0:
-            attack = attacks.PGD(mpat.Linf(epsilon), steps=steps)
-            x_adv = keras.ops.convert_to_numpy(attack(classifier, x, y, seed=0))
-        logits = keras.ops.convert_to_numpy(classifier(x_adv, training=False))
+    attack = attacks.PGD(mpat.Linf(1.0), steps=steps)
+
+    def images_and_logits(x, y, epsilon):
+        x_adv = attack.scaled(epsilon)(classifier, x, y, seed=0)
+        return x_adv, classifier(x_adv, training=False)
+
+    compiled, sheets = backend.function(images_and_logits), []
+    convert, to_numpy = keras.ops.convert_to_tensor, keras.ops.convert_to_numpy
+    for epsilon in epsilons:  # as a tensor: one trace for all
+        arguments = convert(x), convert(y), convert(epsilon, "float32")
+        x_adv, logits = map(to_numpy, compiled(*arguments))
         sheets.append((x_adv, np.argmax(logits, axis=-1)))
     return sheets
 
 
-def draw(run_dir, radius: float) -> Path:
+def draw(run_dir, epsilon: float | str) -> Path:
     """Writes adversarial_examples.png: ten test images at several epsilons."""
     from keras_mpat.evaluation import plots
 
     x, y, titles = examples(run_dir)
-    epsilons = [factor * radius for factor in (0, 0.5, 1, 1.5)]
-    rows = [f"ε = {epsilon:.3g}" if epsilon else "clean" for epsilon in epsilons]
+    epsilons = [factor * mpat.Linf(epsilon).radius for factor in (0, 0.5, 1, 1.5)]
+    unit, name = (1 / 255, "/255") if isinstance(epsilon, str) else (1, "")
+    rows = [f"ε = {value / unit:.3g}{name}" for value in epsilons]
+    rows[0] = "clean"
     sheets = attacked(run_dir, x, y, epsilons)
     path = Path(run_dir) / "adversarial_examples.png"
     plots.adversarial_examples(
@@ -224,7 +230,7 @@ def main(arguments: list[str]) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
     write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
-    print(f"Written: {path}\nPictures: {draw(given.run_dir, radius)}")
+    print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,13 @@ class AdversarialModel(Steps, Fitting, keras.Model):
                 self.head.built = True
             self._head_objective = self.head.loss()
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self.seed_state = self.seed_generator.state  # Keras saves it only as a weight
+        # Keras saves the state of random numbers, dropout's too, only as weights.
+        self.seed_state = self.seed_generator.state
+        saved = [*self.classifier.weights, *self.classifier.metrics_variables]
+        saved = {id(variable) for variable in saved}
+        self.random_states = [
+            v for v in self.classifier.variables if id(v) not in saved
+        ]
         self.strategy_state = self.strategy.build(self)
         self.logging = True
         self.ce_tracker = keras.metrics.Mean(name="ce_loss")
