@@ -63,7 +63,7 @@ def suite(
         names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise; and
             pgd100, cw100, whose steps are epsilon / 10.
         steps_factor: multiplies the steps of all that iterate.
-        restarts: replaces the ten restarts of PGD-50.
+        restarts: replaces the restarts of those that restart.
 
     Raises:
         ValueError: an unknown name.
@@ -80,7 +80,7 @@ def suite(
             options["step_size"] = mpat.Linf(epsilon).radius / 10
         if "steps" in options:
             options["steps"] *= steps_factor
-        if name == "pgd50" and restarts is not None:
+        if "restarts" in options and "steps" in options and restarts is not None:
             options["restarts"] = restarts
         counts = [options[key] for key in ("steps", "restarts") if key in options]
         chosen[title.format(*counts)] = kind(mpat.Linf(epsilon), **options)
@@ -210,6 +210,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("limit", None, "First test images only.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 128, "Images per batch.", lower_bound=1)
     flags.DEFINE_integer("steps_factor", 1, "Multiplies all steps.", lower_bound=1)
+    flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
     flags.DEFINE_list("attacks", list(_SUITE), "Which attacks.")
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
@@ -223,7 +224,8 @@ def main(arguments: list[str]) -> None:
     try:
         record, _ = finished(given.run_dir)
         epsilon = length(given.epsilon) or record["settings"]["epsilon"]
-        chosen = suite(epsilon, names=given.attacks, steps_factor=given.steps_factor)
+        counts = {"steps_factor": given.steps_factor, "restarts": given.restarts}
+        chosen = suite(epsilon, names=given.attacks, **counts)
         options = {name: given[name].value for name in ("limit", "batch_size", "seed")}
         result = evaluate(
             given.run_dir, chosen=chosen, state_dir=given.state_dir, **options
@@ -235,8 +237,8 @@ def main(arguments: list[str]) -> None:
     title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
     table = robustness_table({record["settings"]["dataset"]: result}, chosen)
     print(f"{title}, each row says its step\n\n{table}\n")
-    values = {"epsilon": radius, "flags": {**options, "attacks": given.attacks}}
-    values["flags"]["steps_factor"] = given.steps_factor
+    given_flags = {**options, **counts, "attacks": given.attacks}
+    values = {"epsilon": radius, "flags": given_flags}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
     write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
