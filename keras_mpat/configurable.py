@@ -28,7 +28,9 @@ class Configurable:
         return cls(**{name: _deserialize(value) for name, value in config.items()})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[attr-defined]
+        if not isinstance(other, Configurable) or type(self) is not type(other):
+            return False
+        return _frozen(self.get_config()) == _frozen(other.get_config())
 
     def __hash__(self) -> int:
         # Equal values may look different: 1 and 1.0, an array and its list.
@@ -36,16 +38,22 @@ class Configurable:
 
 
 def _serialize(value):
-    # Keras brings both back as lists: what was loaded equals what was saved.
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    elif isinstance(value, tuple):
-        value = list(value)
     return keras.saving.serialize_keras_object(value)
 
 
 def _deserialize(value):
-    return keras.saving.deserialize_keras_object(value)
+    return _frozen(keras.saving.deserialize_keras_object(value))
+
+
+def _frozen(value):
+    """Lists as tuples: JSON knows no tuples, and a value is not to be changed."""
+    if isinstance(value, dict):
+        return {key: _frozen(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(entry) for entry in value)
+    return value
 
 
 def check_positive(name: str, value, unit: str, fix: str) -> None:

@@ -6,12 +6,13 @@ resumed run sees the pixels that an uninterrupted one would have seen, whatever 
 batch size.
 """
 
+import abc
 import dataclasses
 from typing import Any, ClassVar
 
 
 @dataclasses.dataclass(frozen=True)
-class Augmentation:
+class Augmentation(abc.ABC):
     """Base class: subclass it, set `draws` and write `__call__`.
 
     Call arguments:
@@ -35,8 +36,9 @@ class Augmentation:
 
     draws: ClassVar[int] = 0
 
+    @abc.abstractmethod
     def __call__(self, images: Any, noise: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define __call__.")
+        """The altered images."""
 
 
 @dataclasses.dataclass(frozen=True)

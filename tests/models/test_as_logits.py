@@ -98,13 +98,20 @@ def test_softmax_by_value(images):
     )
 
 
-def test_float32_softmax_layer_stays_float32(images):
-    policy = "mixed_bfloat16"
+@pytest.fixture
+def mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def test_float32_softmax_layer_stays_float32(mixed_precision, images):
     image = keras.Input((8, 8, 1))
-    x = layers.Dense(3, dtype=policy)(layers.Flatten(dtype=policy)(image))
+    x = layers.Dense(3)(layers.Flatten()(image))
     original = keras.Model(image, layers.Activation("softmax", dtype="float32")(x))
-    logits = as_logits(original)(images)
-    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    logits = as_logits(original)
+    assert keras.backend.standardize_dtype(x.dtype) == "bfloat16"
+    assert keras.backend.standardize_dtype(logits(images).dtype) == "float32"
 
 
 def test_regularizer_counts_once():
