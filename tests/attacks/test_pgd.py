@@ -1,4 +1,4 @@
-"""PGD: the vectors of the method notes, restarts, freezing, targets, messages."""
+"""PGD: the vectors of the method notes, restarts, freezing, config."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_mpat import attacks, backend, noise
 from keras_mpat.attacks.attack import Goal
-from keras_mpat.objectives import CrossEntropy, Margin
+from keras_mpat.objectives import CrossEntropy
 from keras_mpat.threat_models import L2, Linf
 
 PGD = attacks.PGD
@@ -126,17 +126,15 @@ def test_batch_size_may_be_unknown_in_the_graph(ball):
         )
 
 
-def test_vectors_and_sequences_are_attacked_too():
-    for shape in ((4, 3), (2, 2, 2, 3)):
-        x = np.full((2, *shape), 0.5, "float32")
+@pytest.mark.parametrize("norm", [Linf, L2])
+def test_inputs_may_have_any_rank(norm):
+    x = np.full((2, 2, 1, 2, 3), 0.5, "float32")
 
-        def logits_fn(x):
-            flat = ops.reshape(x, (2, -1, 3))
-            return linear(ops.mean(flat, axis=1))
+    def logits_fn(x):
+        return linear(ops.mean(ops.reshape(x, (2, -1, 3)), axis=1))
 
-        for ball in (Linf(0.1), L2(0.1)):
-            result = _numpy(PGD(ball, steps=2)(logits_fn, x, np.array([0, 1]), 0))
-            assert result.shape == x.shape and np.abs(result - x).max() > 0.01
+    result = _numpy(PGD(norm(0.1), steps=2)(logits_fn, x, np.array([0, 1]), 0))
+    assert result.shape == x.shape and np.abs(result - x).max() > 0.01
 
 
 # Restarts
@@ -192,7 +190,7 @@ def test_one_of_three_restarts_is_never_worse_than_the_single_run():
         fooled = _numpy(CrossEntropy().fooled(y, logits))
         return _numpy(CrossEntropy()(y, logits)), fooled
 
-    one, many = values(1), values(6)
+    one, many = values(1), values(3)
     assert np.all(one[1] <= many[1])
     same = one[1] == many[1]
     assert np.all(one[0][same] <= many[0][same] + 1e-6)
@@ -216,116 +214,6 @@ def test_frozen_examples_stop_where_they_are_fooled():
     np.testing.assert_array_equal(frozen[0], x[0])  # wrong from the start
     np.testing.assert_allclose(frozen[1], x[1] + 0.8 * moved[1] / 1.6, atol=1e-5)
     np.testing.assert_allclose(frozen[2], x[2] + moved[2], atol=1e-5)
-
-
-# Two classes
-
-
-def _two_class_net(seed=0):
-    rng = np.random.default_rng(seed)
-    first = rng.normal(size=(12, 16)).astype("float32")
-    second = rng.normal(size=(16, 2)).astype("float32") * 0.3
-
-    def logits_fn(x):
-        return ops.matmul(ops.tanh(ops.matmul(x, first)), second)
-
-    x = rng.uniform(size=(20, 12)).astype("float32")
-    return logits_fn, x, rng.integers(2, size=20)
-
-
-@pytest.mark.parametrize("norm", [Linf, L2])
-@pytest.mark.parametrize(
-    "target",
-    [attacks.LeastLikely(), attacks.NextLabel(), attacks.RandomLabel()],
-    ids=["least likely", "next", "random"],
-)
-def test_with_two_classes_targeted_untargeted_and_cw_are_one_attack(norm, target):
-    logits_fn, x, y = _two_class_net()
-    ball, keys = norm(0.2), noise.keys(0, 20)
-    untargeted = _numpy(PGD(ball, steps=6)(logits_fn, x, y, keys))
-    targeted = _numpy(PGD(ball, steps=6, target=target)(logits_fn, x, y, keys))
-    cw = _numpy(attacks.CW(ball, steps=6)(logits_fn, x, y, keys))
-    cw_targeted = attacks.CW(ball, steps=6, target=target)(logits_fn, x, y, keys)
-    np.testing.assert_allclose(targeted, untargeted, atol=1e-6)
-    np.testing.assert_allclose(cw, untargeted, atol=1e-6)
-    np.testing.assert_allclose(_numpy(cw_targeted), untargeted, atol=1e-6)
-    fooled = _numpy(ops.argmax(logits_fn(untargeted), -1)) != y
-    clean = _numpy(ops.argmax(logits_fn(ops.convert_to_tensor(x)), -1)) != y
-    assert fooled.sum() > clean.sum()
-
-
-def test_cw_is_pgd_on_the_margin_and_its_kappa_counts():
-    logits_fn, x, y = _two_class_net(1)
-    keys = noise.keys(0, 20)
-    pgd = PGD(Linf(0.3), steps=6, restarts=2, objective=Margin(1.0))
-    cw = attacks.CW(Linf(0.3), steps=6, restarts=2, kappa=1.0)
-    result = _numpy(cw(logits_fn, x, y, keys))
-    np.testing.assert_array_equal(result, _numpy(pgd(logits_fn, x, y, keys)))
-    further = attacks.CW(Linf(0.3), steps=6, restarts=2)(logits_fn, x, y, keys)
-    assert not np.array_equal(result, _numpy(further))  # kappa = 1 stops early
-
-
-# Messages
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [attacks.PGD, attacks.BIM, attacks.MIM, attacks.CW],
-    ids=lambda k: k.__name__,
-)
-@pytest.mark.parametrize("steps", [0, -1, 1.5, True, "3"])
-def test_steps_that_are_no_count_are_named(kind, steps):
-    with pytest.raises(ValueError) as error:
-        kind(Linf(0.1), steps=steps)
-    assert f"`steps` must be an integer >= 1. Received: steps={steps!r}." in str(
-        error.value
-    )
-    assert f"{kind.__name__}-" in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [attacks.PGD, attacks.CW, attacks.RFGSM, attacks.RandomNoise],
-    ids=lambda k: k.__name__,
-)
-@pytest.mark.parametrize("restarts", [0, 2.0])
-def test_restarts_that_are_no_count_are_named(kind, restarts):
-    with pytest.raises(
-        ValueError,
-        match=r"`restarts` must be an integer >= 1\. Received: restarts=.* is",
-    ):
-        kind(Linf(0.1), restarts=restarts)
-
-
-@pytest.mark.parametrize("kind", [attacks.PGD, attacks.CW])
-def test_restarts_without_a_random_start_are_refused(kind):
-    with pytest.raises(ValueError) as error:
-        kind(Linf(0.1), restarts=2, random_start=False)
-    text = str(error.value)
-    assert "`restarts` above 1 need `random_start=True`" in text
-    assert "Received: restarts=2, random_start=False." in text
-    assert "Pass random_start=True or restarts=1." in text
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [attacks.PGD, attacks.BIM, attacks.MIM, attacks.CW, attacks.FGSM, attacks.RFGSM],
-    ids=lambda k: k.__name__,
-)
-@pytest.mark.parametrize("step_size", [0, -2, float("nan"), [0.1, -0.1], [0.0, 0.0]])
-def test_step_that_is_not_positive_is_named(kind, step_size):
-    with pytest.raises(ValueError) as error:
-        kind(Linf(0.1), step_size=step_size)
-    text = str(error.value)
-    assert text.startswith("`step_size` must be positive (input units")
-    assert "Received: step_size=" in text and "'2/255'" in text
-
-
-def test_step_that_is_no_fraction_is_named():
-    with pytest.raises(
-        ValueError, match=r"`step_size` must be a number or .*step_size='two'.* Pass"
-    ):
-        PGD(Linf(0.1), step_size="two")
 
 
 def test_attack_survives_a_keras_file_as_part_of_a_config(tmp_path):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from keras_mpat import attacks
 from keras_mpat.objectives import Margin
 from keras_mpat.threat_models import L2, Linf
@@ -88,3 +90,20 @@ IDS = [
     f"{norm.ball.__name__}-{short(row.make(norm.ball(norm.epsilon)))}"
     for row, norm in CASES
 ]
+
+
+def build(row, norm, epsilon=None, **fields):
+    """The attack of a row in a ball of that norm."""
+    return row.make(norm.ball(norm.epsilon if epsilon is None else epsilon, **fields))
+
+
+def random_images():
+    """16 images (8, 8, 1), partly at the edges of the box."""
+    x = np.random.default_rng(0).uniform(size=(16, 8, 8, 1)).astype("float32")
+    x[:, :2], x[:, 2:4] = 0.0, 1.0
+    return x
+
+
+def labels():
+    """One of ten labels for each of the 16 images."""
+    return (np.arange(16) % 10).astype("int32")
