@@ -129,6 +129,16 @@ class ThreatModel(Configurable, abc.ABC):
         """Norm of x_adv - x per example, (B,), in input units."""
 
 
+def check_threat_model(threat_model) -> None:
+    """Raises unless it is a `ThreatModel`; a bare number has no norm."""
+    if not isinstance(threat_model, ThreatModel):
+        raise ValueError(
+            "`threat_model` must be a ThreatModel. Received: "
+            f"threat_model={threat_model!r}. Pass keras_mpat.Linf(0.3) or "
+            "keras_mpat.Linf('8/255')."
+        )
+
+
 @keras.saving.register_keras_serializable("keras_mpat")
 @dataclass(frozen=True, eq=False)
 class Linf(ThreatModel):

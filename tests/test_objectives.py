@@ -117,3 +117,16 @@ def test_bad_kappa_is_named(kappa):
         ValueError, match=r"`kappa` must be >= 0 .*Received: kappa=.*usual value is 50"
     ):
         Margin(kappa)
+
+
+def test_cross_entropy_of_a_confident_net_keeps_the_gradient_of_its_own_class():
+    logits = ops.convert_to_tensor([[40.0, 1.0, 2.0]])
+
+    def goal(z):
+        return CrossEntropy()([0], z), z
+
+    gradient, values, _ = backend.input_gradient(goal, logits)
+    others = np.exp(np.array([1.0, 2.0]) - 40.0)
+    expected = [[-others.sum(), *others]]
+    np.testing.assert_allclose(ops.convert_to_numpy(gradient), expected, rtol=1e-4)
+    np.testing.assert_allclose(float(values[0]), others.sum(), rtol=1e-4)
