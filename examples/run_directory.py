@@ -99,11 +99,17 @@ class RunDirectory:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps each finished epoch: first its line, then the model, which decides."""
+    """Keeps each finished epoch: first its line, then the model, which decides.
 
-    def __init__(self, run: RunDirectory, images: int):
+    Args:
+        run: the folder.
+        images: training images per epoch.
+        talks: print a line per epoch.
+    """
+
+    def __init__(self, run: RunDirectory, images: int, *, talks: bool = False):
         super().__init__()
-        self._run, self._images = run, images
+        self._run, self._images, self._talks = run, images, talks
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.perf_counter()
@@ -118,8 +124,17 @@ class Recorder(keras.callbacks.Callback):
             "seconds": round(time.perf_counter() - self._begun, 3),
             "images_per_second": round(self._images / training, 1),
         }
-        self._run.add_row(row | {name: float(logs[name]) for name in sorted(logs)})
+        logs = {name: float(logs[name]) for name in sorted(logs)}
+        self._run.add_row(row | logs)
         self._run.save(self.model, self._run.model)
+        if self._talks:
+            text = f"epoch {epoch + 1}/{self.params['epochs']}  {row['seconds']:.1f} s"
+            print(text, in_words(logs), sep="  ", flush=True)
+
+
+def in_words(logs: dict[str, float]) -> str:
+    """Figures of an epoch on one line."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Trains a classifier that withstands attacks, into a folder that survives a kill.
 
-    python examples/train.py --dataset digits_2 --strategy pgd --head soft_triple \
-        --epochs 30 --run_dir runs/digits_2
+    python examples/train.py --dataset digits_2 --epochs 30 --run_dir runs/digits_2
+    python examples/train.py --dataset mnist --preset mpat-fast --run_dir runs/mnist
     python examples/train.py --dataset cifar10_2 --preset mpat --run_dir runs/cifar
 
 The same command continues an interrupted run and prints the result of a finished one.
@@ -19,7 +19,7 @@ import keras
 import settings as run_settings
 from absl import app, flags, logging
 from building import build
-from run_directory import Recorder, RunDirectory
+from run_directory import Recorder, RunDirectory, in_words
 
 import keras_mpat as mpat
 from keras_mpat import backend, datasets
@@ -64,7 +64,7 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
         epochs=settings.epochs,
         callbacks=_callbacks(run, steps * settings.batch_size),
         shuffle=False,  # the stream shuffles itself
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=int(sys.stdout.isatty()),
     )
     run.save(model.classifier, run.classifier)
     run.update(**_result(run), finished=True)
@@ -72,7 +72,9 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
 
 
 def _callbacks(run: RunDirectory, images: int) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [Recorder(run, images)]
+    callbacks: list[keras.callbacks.Callback] = [
+        Recorder(run, images, talks=not sys.stdout.isatty())
+    ]
     if importlib.util.find_spec("tensorboard") is not None:
         folder = str(run.path / "tensorboard")
         board = keras.callbacks.TensorBoard(folder, write_graph=False)
@@ -114,10 +116,10 @@ def report(record: dict[str, Any], run_dir) -> str:
     last = dict(record["last_epoch"])
     del last["seconds"]
     epochs = int(last.pop("epoch"))
-    logs = "  ".join(f"{name} {value:.4f}" for name, value in last.items())
     return (
         f"{epochs} epochs in {record['seconds']:.0f} s, "
-        f"{record['images_per_second']:.0f} images/s on {record['device']}\n{logs}\n"
+        f"{record['images_per_second']:.0f} images/s on {record['device']}\n"
+        f"{in_words(last)}\n"
         f"Classifier: {run_dir}/classifier.keras\n"
         f"Evaluate it with: python examples/evaluate.py --run_dir {run_dir}"
     )

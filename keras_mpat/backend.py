@@ -176,6 +176,13 @@ def replica_id():
     return 0
 
 
+def unscale(loss):
+    """A loss as it is logged: Keras divides it by the number of TensorFlow replicas."""
+    if NAME == "tensorflow":
+        return loss * tf.distribute.get_strategy().num_replicas_in_sync
+    return loss
+
+
 def is_pipeline(data) -> bool:
     """Whether `data` is a tf.data pipeline."""
     return NAME == "tensorflow" and isinstance(data, tf.data.Dataset)

@@ -33,7 +33,8 @@ class Configurable:
         return _frozen(self.get_config()) == _frozen(other.get_config())
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        # Equal values may look different: 1 and 1.0, an array and its list.
+        return hash(type(self))
 
 
 def _serialize(value):
@@ -56,14 +57,16 @@ def _frozen(value):
 
 
 def check_positive(name: str, value, unit: str, fix: str) -> None:
-    """Raises unless `value` is a positive finite number.
+    """Raises unless `value` is a positive finite number, or an array of lengths.
 
-    Tensors pass: they come from a schedule that was checked where it was made.
+    Of an array, entries may be 0 (a fixed feature), but not all of them. Tensors pass:
+    they come from a schedule that was checked where it was made.
     """
     if keras.ops.is_tensor(value):
         return
     array = np.asarray(value, dtype="float64")
-    if array.size == 0 or not np.all(np.isfinite(array)) or np.any(array <= 0):
+    positive = np.any(array > 0) and np.all(array >= 0)
+    if not positive or not np.all(np.isfinite(array)):
         raise ValueError(
             f"`{name}` must be positive ({unit}). Received: {name}={value!r}. {fix}"
         )

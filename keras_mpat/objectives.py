@@ -51,13 +51,15 @@ class Objective(Configurable, abc.ABC):
 @keras.saving.register_keras_serializable("keras_mpat")
 @dataclass(frozen=True, eq=False)
 class CrossEntropy(Objective):
-    """Cross-entropy of the logits: logsumexp(z) - z_y."""
+    """Cross-entropy of the logits: log(1 + sum_{j != y} exp(z_j - z_y)).
+
+    The own class is left out of the sum, so that its gradient survives in float32 where
+    the net is so sure that softmax(z)_y rounds to 1.
+    """
 
     def __call__(self, targets, logits):
-        labels = class_ids(targets, logits.shape[-1])
-        return keras.losses.sparse_categorical_crossentropy(
-            labels, logits, from_logits=True
-        )
+        own, others = _own_and_others(targets, logits)
+        return ops.softplus(ops.logsumexp(others, axis=-1) - own)
 
     def targeted(self, targets, logits):
         return -self(targets, logits)
@@ -86,16 +88,16 @@ class Margin(Objective):
             )
 
     def __call__(self, targets, logits):
-        own, other = _own_and_best_other(targets, logits)
-        return -ops.maximum(own - other + self.kappa, 0.0)
+        own, others = _own_and_others(targets, logits)
+        return -ops.maximum(own - ops.max(others, axis=-1) + self.kappa, 0.0)
 
     def targeted(self, targets, logits):
-        own, other = _own_and_best_other(targets, logits)
-        return -ops.maximum(other - own + self.kappa, 0.0)
+        own, others = _own_and_others(targets, logits)
+        return -ops.maximum(ops.max(others, axis=-1) - own + self.kappa, 0.0)
 
 
-def _own_and_best_other(targets, logits):
+def _own_and_others(targets, logits):
+    """z_y (B,), and the logits (B, C) in which z_y can never win."""
     num_classes = logits.shape[-1]
     own = ops.one_hot(class_ids(targets, num_classes), num_classes, dtype=logits.dtype)
-    other = ops.max(ops.where(own > 0, _NEVER, logits), axis=-1)
-    return ops.sum(own * logits, axis=-1), other
+    return ops.sum(own * logits, axis=-1), ops.where(own > 0, _NEVER, logits)

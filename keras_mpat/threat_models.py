@@ -58,8 +58,8 @@ class ThreatModel(Configurable, abc.ABC):
         if ops.is_tensor(self.epsilon):
             return
         radius = self.length(self.epsilon, "epsilon")
-        check_positive("epsilon", np.max(radius), _UNIT, "For 8 grey levels: '8/255'.")
-        if np.any(np.asarray(radius) < 0) or self._exceeds(radius, high - low):
+        check_positive("epsilon", radius, _UNIT, "For 8 grey levels: '8/255'.")
+        if self._exceeds(radius, high - low):
             raise ValueError(
                 f"`epsilon` must lie between 0 and the range of the inputs ({_UNIT}). "
                 f"Received: epsilon={self.epsilon!r} with bounds={self.bounds!r}. "
@@ -129,6 +129,16 @@ class ThreatModel(Configurable, abc.ABC):
         """Norm of x_adv - x per example, (B,), in input units."""
 
 
+def check_threat_model(threat_model) -> None:
+    """Raises unless it is a `ThreatModel`; a bare number has no norm."""
+    if not isinstance(threat_model, ThreatModel):
+        raise ValueError(
+            "`threat_model` must be a ThreatModel. Received: "
+            f"threat_model={threat_model!r}. Pass keras_mpat.Linf(0.3) or "
+            "keras_mpat.Linf('8/255')."
+        )
+
+
 @keras.saving.register_keras_serializable("keras_mpat")
 @dataclass(frozen=True, eq=False)
 class Linf(ThreatModel):
@@ -184,13 +194,18 @@ class L2(ThreatModel):
 
     def sample(self, x, keys):
         shape = tuple(x.shape[1:])
-        mutable = np.broadcast_to(
-            np.asarray(True if self.mutable is None else self.mutable, "bool"), shape
-        )
-        direction = noise.normal(keys, shape) * mutable.astype("float32")
+        free = np.broadcast_to(self._free(), shape)
+        direction = noise.normal(keys, shape) * free.astype("float32")
         fraction = noise.uniform(noise.fold(keys, 3), (1,) * len(shape))
-        length = fraction ** (1.0 / max(int(mutable.sum()), 1))
+        length = fraction ** (1.0 / max(int(free.sum()), 1))
         return self.project(x + self.radius * length * _unit(direction), x)
+
+    def _free(self):
+        """Which features can move: the dimensions of the ball. NumPy bool."""
+        mutable = np.asarray(True if self.mutable is None else self.mutable, "bool")
+        if ops.is_tensor(self.radius):  # a schedule: not known here
+            return mutable
+        return mutable & (np.asarray(self.radius) > 0)
 
     def distance(self, x_adv, x):
         return ops.reshape(_norm(x_adv - x), (-1,))

@@ -11,7 +11,7 @@ from keras import ops
 from keras_mpat import backend, noise
 from keras_mpat.configurable import Configurable, check_positive
 from keras_mpat.objectives import Objective, class_ids
-from keras_mpat.threat_models import ThreatModel
+from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 LogitsFn = Callable[[Any], Any]
 
@@ -63,6 +63,7 @@ class GradientAttack(Attack):
     step_size: Any = None
 
     def __post_init__(self):
+        check_threat_model(self.threat_model)
         if self.step_size is not None:
             check_positive(
                 "step_size",

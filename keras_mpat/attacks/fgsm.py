@@ -7,6 +7,7 @@ import keras
 
 from keras_mpat.attacks.attack import GradientAttack
 from keras_mpat.attacks.pgd import PGD
+from keras_mpat.configurable import check_count
 from keras_mpat.objectives import CrossEntropy, Objective
 
 
@@ -65,6 +66,10 @@ class RFGSM(GradientAttack):
     restarts: int = 1
     objective: Objective = field(default_factory=CrossEntropy)
     target: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("restarts", self.restarts, "One run is restarts=1.")
 
     def default_step_length(self):
         return 1.25 * self.threat_model.radius

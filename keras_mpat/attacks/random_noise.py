@@ -8,7 +8,7 @@ from keras_mpat import noise
 from keras_mpat.attacks.attack import Attack, Goal, worst_of
 from keras_mpat.configurable import check_count
 from keras_mpat.objectives import CrossEntropy
-from keras_mpat.threat_models import ThreatModel
+from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -26,6 +26,7 @@ class RandomNoise(Attack):
     restarts: int = 1
 
     def __post_init__(self):
+        check_threat_model(self.threat_model)
         check_count("restarts", self.restarts, "One sample is restarts=1.")
 
     def search(self, logits_fn, x, targets, keys):

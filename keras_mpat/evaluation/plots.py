@@ -83,6 +83,7 @@ def robustness_curves(
     axis.text(trained_at, 2, " epsilon in training", color="0.4", fontsize=8)
     axis.set(xlabel="epsilon (Linf, input units)", ylabel="accuracy (%)")
     axis.set(ylim=(0, 102), title=title)
+    axis.locator_params(axis="x", nbins=6)
     axis.grid(alpha=0.25)
     axis.legend(frameon=False)
     figure.tight_layout()

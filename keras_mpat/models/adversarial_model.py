@@ -12,6 +12,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
 from keras_mpat.models import checks, forward
@@ -77,8 +78,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         **kwargs,
     ):
         checks.check_classifier(classifier)
-        kwargs.setdefault("dtype", classifier.dtype_policy)
-        super().__init__(name=name, autocast=False, **kwargs)
+        # float32 whatever the classifier's policy: its layers cast for themselves.
+        super().__init__(name=name, dtype="float32", **kwargs)
         checks.check_arguments(locals())
         num_classes = checks.check_outputs(classifier, head)
         if ends_in_softmax(classifier):
@@ -113,7 +114,13 @@ class AdversarialModel(Steps, Fitting, keras.Model):
                 self.head.built = True
             self._head_objective = self.head.loss()
         self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self.seed_state = self.seed_generator.state  # Keras saves it only as a weight
+        # Keras saves the state of random numbers, dropout's too, only as weights.
+        self.seed_state = self.seed_generator.state
+        saved = [*self.classifier.weights, *self.classifier.metrics_variables]
+        saved = {id(variable) for variable in saved}
+        self.random_states = [
+            v for v in self.classifier.variables if id(v) not in saved
+        ]
         self.strategy_state = self.strategy.build(self)
         self.logging = True
         self.ce_tracker = keras.metrics.Mean(name="ce_loss")
@@ -166,7 +173,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
         total = super().compute_loss(None, y, logits, sample_weight)
         size = ops.shape(logits)[0]
-        self.ce_tracker.update_state(total - sum(self.losses), sample_weight=size)
+        cross_entropy = backend.unscale(total) - sum(self.losses)
+        self.ce_tracker.update_state(cross_entropy, sample_weight=size)
         labels = class_ids(y, self.num_classes)
         self.collapse.update_state(labels, logits)
         return total
@@ -176,9 +184,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         if self.head is None:
             return 0.0
         loss = self._head_objective(y, self.head.logits(embedding), sample_weight)
-        self.head_tracker.update_state(
-            loss + self.head.regularization(), sample_weight=ops.shape(embedding)[0]
-        )
+        term = backend.unscale(loss) + self.head.regularization()
+        self.head_tracker.update_state(term, sample_weight=ops.shape(embedding)[0])
         return self.head_weight * loss
 
     def compute_loss(

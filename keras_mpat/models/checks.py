@@ -6,7 +6,7 @@ import numpy as np
 from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
-from keras_mpat.training import AttackStrategy, FreeTraining, Strategy
+from keras_mpat.training import FreeTraining, Strategy
 
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
@@ -114,18 +114,6 @@ def check_optimizer(optimizer, strategy) -> None:
             "FreeTraining needs the input gradient of each replay, which gradient "
             "accumulation merges. Received: gradient_accumulation_steps="
             f"{optimizer.gradient_accumulation_steps}. Remove it or use PGDTraining."
-        )
-
-
-def check_backend(strategy) -> None:
-    """Raises if the passes of the attack should move BatchNorm averages on JAX."""
-    if not isinstance(strategy, AttackStrategy) or strategy.norm_mode != "train":
-        return
-    if backend.NAME == "jax":
-        raise ValueError(
-            "`norm_mode` must be 'eval' or 'batch_stats' on JAX, where a gradient "
-            "function cannot write to variables. Received: norm_mode='train'. Pass "
-            "norm_mode='batch_stats', or set KERAS_BACKEND=tensorflow."
         )
 
 

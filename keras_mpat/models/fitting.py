@@ -20,7 +20,8 @@ class Fitting:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         checks.check_loss(loss)
         checks.check_optimizer(optimizer, self.strategy)
-        checks.check_backend(self.strategy)
+        if self.classifier.dtype_policy.name == "mixed_float16":
+            optimizer = _with_loss_scaling(optimizer)
         if jit_compile == "auto" and backend.NAME == "tensorflow":
             jit_compile = backend.has_accelerator()
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
@@ -59,3 +60,11 @@ class Fitting:
             callbacks=[EpochMonitor(), *callbacks],
             **kwargs,
         )
+
+
+def _with_loss_scaling(optimizer):
+    # Keras does this for models whose own policy is mixed; ours is float32.
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 from keras_mpat.configurable import check_count
-from keras_mpat.threat_models import ThreatModel
+from keras_mpat.threat_models import ThreatModel, check_threat_model
 from keras_mpat.training.strategy import AttackStrategy
 
 
@@ -48,6 +48,7 @@ class FreeTraining(AttackStrategy):
 
     def __post_init__(self):
         super().__post_init__()
+        check_threat_model(self.threat_model)
         check_count("replays", self.replays, "MPAT uses 8 for CIFAR and 4 for MNIST.")
         check_count("batch_size", self.batch_size, "Pass the batch size of `fit`.")
 

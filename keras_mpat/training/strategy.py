@@ -16,7 +16,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_mpat import noise
+from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
 from keras_mpat.configurable import Configurable
 
@@ -112,6 +112,12 @@ class AttackStrategy(Strategy):
         return self.clean_epochs + self.warmup_epochs > 0
 
     def build(self, model):
+        if self.norm_mode == "train" and backend.NAME == "jax":
+            raise ValueError(
+                "`norm_mode='train'` moves BatchNorm averages inside an attack's "
+                "gradient, which JAX cannot do. Received: KERAS_BACKEND=jax. "
+                "Use norm_mode='batch_stats', or the TensorFlow backend."
+            )
         if not self.has_schedule:
             return {}
         return {

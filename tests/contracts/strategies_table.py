@@ -19,5 +19,5 @@ STRATEGIES = {
         BALL, replays=2, batch_size=BATCH, clean_epochs=1, warmup_epochs=1
     ),
 }
-if backend.NAME == "tensorflow":  # refused on JAX, see models/checks.py
+if backend.NAME == "tensorflow":  # refused on JAX
     STRATEGIES["fast-train"] = training.FastTraining(BALL, norm_mode="train")

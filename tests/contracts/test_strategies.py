@@ -108,9 +108,9 @@ def _check_logs(history):
         "val_accuracy",
         "val_robust_accuracy",
     }
-    assert history["ce_loss"][-1] < 0.9 * history["ce_loss"][0]
-    assert history["loss"][-1] < history["loss"][0]
-    assert history["val_accuracy"][-1] > 0.85
+    assert history["ce_loss"][-1] < 0.6 * history["ce_loss"][0]
+    assert history["loss"][-1] < 0.6 * history["loss"][0]
+    assert history["val_accuracy"][-1] > 0.95
 
 
 def _check_evaluation(model, history):

@@ -1,0 +1,109 @@
+"""Every attack that must keep the promises of `test_attacks.py`: one row each.
+
+A new attack is a new row here and no new test.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_mpat import attacks
+from keras_mpat.objectives import Margin
+from keras_mpat.threat_models import L2, Linf
+
+# From a random start a linear model is solved exactly when the step dwarfs the ball.
+FAR = {"step_size": 50.0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One attack.
+
+    Args:
+        make: threat model -> attack; the attack's lengths must follow epsilon.
+        random: another seed gives another result.
+        climbs: it follows the gradient, so it beats noise and solves linear models.
+        linear: fields to replace so that its steps suffice on a linear model.
+    """
+
+    make: Callable[[Any], attacks.Attack]
+    random: bool = False
+    climbs: bool = True
+    linear: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A threat model class and a radius at which digits are fooled often."""
+
+    ball: type
+    epsilon: float
+
+
+ROWS = [
+    Row(lambda ball: attacks.FGSM(ball)),
+    Row(lambda ball: attacks.RFGSM(ball), random=True, linear=FAR),
+    Row(lambda ball: attacks.BIM(ball, steps=3, objective=Margin(50.0))),
+    Row(lambda ball: attacks.PGD(ball, steps=3), random=True, linear=FAR),
+    Row(
+        lambda ball: attacks.PGD(ball, steps=2, restarts=2, freeze=True),
+        random=True,
+        linear=FAR,
+    ),
+    Row(
+        lambda ball: attacks.PGD(ball, steps=3, target=attacks.LeastLikely()),
+        random=True,
+        linear=FAR,
+    ),
+    Row(lambda ball: attacks.MIM(ball, steps=3)),
+    Row(lambda ball: attacks.CW(ball, steps=2, restarts=2), random=True, linear=FAR),
+    Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
+    Row(
+        lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])
+    ),
+]
+NORMS = [Norm(Linf, 0.1), Norm(L2, 1.0)]
+CASES = [(row, norm) for norm in NORMS for row in ROWS]
+
+
+def short(value) -> str:
+    """The class and the fields that are not the default: "PGD(steps=4)"."""
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(short(item) for item in value) + "]"
+    if not dataclasses.is_dataclass(value):
+        return repr(value)
+    told = []
+    for item in dataclasses.fields(value):
+        current = getattr(value, item.name)
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        if item.name != "threat_model" and current != default:
+            told.append(f"{item.name}={short(current)}")
+    return f"{type(value).__name__}({', '.join(told)})"
+
+
+IDS = [
+    f"{norm.ball.__name__}-{short(row.make(norm.ball(norm.epsilon)))}"
+    for row, norm in CASES
+]
+
+
+def build(row, norm, epsilon=None, **fields):
+    """The attack of a row in a ball of that norm."""
+    return row.make(norm.ball(norm.epsilon if epsilon is None else epsilon, **fields))
+
+
+def random_images():
+    """16 images (8, 8, 1), partly at the edges of the box."""
+    x = np.random.default_rng(0).uniform(size=(16, 8, 8, 1)).astype("float32")
+    x[:, :2], x[:, 2:4] = 0.0, 1.0
+    return x
+
+
+def labels():
+    """One of ten labels for each of the 16 images."""
+    return (np.arange(16) % 10).astype("int32")

@@ -1,0 +1,81 @@
+"""examples/evaluate.py: the table, the JSON and the pictures of a finished run."""
+
+import json
+
+import evaluate
+import keras
+import numpy as np
+import pytest
+import settings
+import train
+from matplotlib.image import imread
+from run_directory import RunDirectory
+
+from keras_mpat import datasets
+from keras_mpat.evaluation import RobustnessResult
+
+
+@pytest.fixture(scope="module")
+def run_dir(tiny, tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    train.train(settings.resolve(tiny | {"epochs": 2}), folder)
+    return folder
+
+
+def test_the_suite_has_the_sizes_it_says():
+    attacks = evaluate.suite(0.1)
+    assert len(attacks) == 8
+    strong = attacks["PGD-50×10"]
+    assert (strong.steps, strong.restarts) == (50, 10)
+    assert strong.step_length == pytest.approx(2.5 * 0.1 / 50)
+    assert attacks["PGD-10"].step_length == pytest.approx(0.025)
+    twice = evaluate.suite("8/255", names=["bim"], steps_factor=2)
+    assert twice["BIM-14"].steps == 14
+    with pytest.raises(ValueError, match="`attacks` must be among fgsm"):
+        evaluate.suite(0.1, names=["deepfool"])
+
+
+def test_a_fresh_process_writes_table_json_and_pictures(run_dir, run_script):
+    script = ["examples/evaluate.py", "--run_dir", run_dir, "--limit", "40"]
+    done = run_script(*script, "--attacks", "fgsm,pgd10,noise")
+    assert done.returncode == 0, done.stderr
+    assert "| PGD-10 | 0.1 | 10 × 0.025 |" in done.stdout
+    assert "n = 40" in done.stdout
+    assert "PGD-type attacks only, not audited." in done.stdout
+    (path,) = run_dir.glob("evaluation-*.json")
+    stored = json.loads(path.read_text())
+    assert stored["flags"]["attacks"] == ["fgsm", "pgd10", "noise"]
+    assert "steps=10" in stored["stages"][1]["attack"]
+    x, y, _ = datasets.arrays("digits_2", "test")
+    classifier = keras.saving.load_model(run_dir / "classifier.keras")
+    right = np.argmax(classifier(x[:40]), axis=-1) == y[:40]
+    result = RobustnessResult.load(path)
+    np.testing.assert_array_equal(result.clean, right)
+    picture = imread(run_dir / "adversarial_examples.png")
+    assert min(picture.shape[:2]) > 300
+    assert picture[..., :3].std() > 0.05
+
+
+def test_finished_batches_are_not_computed_again(run_dir, monkeypatch):
+    chosen = evaluate.suite(0.05, names=["fgsm"])
+    options = {"chosen": chosen, "limit": 30, "batch_size": 16}
+    first = evaluate.evaluate(run_dir, **options)
+    monkeypatch.setattr(evaluate.attacks.FGSM, "search", None)
+    assert evaluate.evaluate(run_dir, **options) == first
+
+
+def test_the_pictures_show_each_mode_and_stay_in_the_ball(run_dir):
+    x, y, titles = evaluate.examples(run_dir)
+    assert len(x) == 10
+    assert list(y) == [0] * 5 + [1] * 5
+    assert len(titles) == 2
+    (clean, _), (x_adv, _) = evaluate.attacked(run_dir, x, y, (0.0, 0.2), steps=3)
+    np.testing.assert_array_equal(clean, x)
+    assert 0.1 < np.abs(x_adv - x).max() <= 0.2 + 1e-6
+
+
+def test_an_unfinished_run_is_refused(tmp_path):
+    RunDirectory(tmp_path, {"epochs": 3}).update(settings={"epochs": 3})
+    with pytest.raises(ValueError, match="training was interrupted"):
+        evaluate.finished(tmp_path)

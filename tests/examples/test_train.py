@@ -1,0 +1,230 @@
+"""examples/train.py: its table of defaults, and runs that survive a kill."""
+
+import dataclasses
+import signal
+
+import building
+import keras
+import numpy as np
+import pytest
+import settings
+import train
+from absl import flags
+from run_directory import RunDirectory, read
+
+_TIMES = {"seconds", "images_per_second"}
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "mnist_2"])
+def test_mnist_has_the_published_values(dataset):
+    chosen = settings.resolve({"dataset": dataset})
+    assert (chosen.strategy, chosen.head, chosen.model) == (
+        "pgd",
+        "soft_triple",
+        "lenet",
+    )
+    assert (chosen.epsilon, chosen.prototypes_per_class) == (0.3, 5)
+    assert (chosen.head_weight, chosen.regularizer_weight) == (0.5, 0.005)
+    assert (chosen.epochs, chosen.learning_rate, chosen.batch_size) == (50, 0.01, 128)
+    assert chosen.warmup_epochs == 2
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar10_2"])
+def test_cifar_has_the_published_values(dataset):
+    chosen = settings.resolve({"dataset": dataset, "preset": "mpat"})
+    assert (chosen.model, chosen.steps, chosen.step_size) == ("resnet18", 7, "2/255")
+    assert (chosen.epsilon, chosen.prototypes_per_class) == ("8/255", 10)
+    assert (chosen.head_weight, chosen.regularizer_weight) == (0.5, 0.001)
+    assert (chosen.epochs, chosen.learning_rate, chosen.schedule) == (120, 0.1, "step")
+
+
+@pytest.mark.parametrize("dataset", settings.DEFAULTS)
+def test_the_training_attack_reaches_the_surface_of_the_ball(dataset):
+    chosen = settings.resolve({"dataset": dataset})
+    strategy = building.build_strategy(chosen, building.mpat.Linf(chosen.epsilon))
+    radius = strategy.threat_model.radius
+    # From anywhere in the ball to its surface is at most twice the radius.
+    length = chosen.steps * strategy.attack.step_length
+    assert length >= 1.75 * radius
+
+
+def test_presets_and_what_overrides_them():
+    free = settings.resolve({"dataset": "cifar10", "preset": "mpat-free"})
+    assert (free.strategy, free.head, free.replays, free.epochs) == (
+        "free",
+        "soft_triple",
+        8,
+        15,
+    )
+    fast = settings.resolve({"dataset": "cifar10", "preset": "mpat-fast"})
+    assert (fast.strategy, fast.step_size, fast.schedule) == ("fast", "8/255", "cyclic")
+    assert (fast.learning_rate, fast.epochs) == (0.2, 30)
+    own = settings.resolve(
+        {"dataset": "cifar10", "preset": "mpat-free", "replays": 4, "head": "none"}
+    )
+    assert (own.strategy, own.head, own.epochs) == ("free", "none", 30)
+    assert settings.resolve({"strategy": "standard"}).head == "none"
+
+
+def test_steps_of_the_schedule_are_counted_in_effective_epochs():
+    free = settings.resolve({"dataset": "cifar10", "preset": "mpat-free"})
+    rate = building.build_schedule(free, steps=10, updates_per_batch=8)
+    # 15 passes of 8 replays are 120 epochs: a drop every 30, so every 4 passes.
+    at = [float(rate(10 * 8 * passes)) for passes in (0, 3, 4, 8)]
+    np.testing.assert_allclose(at, [0.1, 0.1, 0.01, 0.001], rtol=1e-5)
+    fast = settings.resolve({"dataset": "cifar10", "preset": "mpat-fast"})
+    rate = building.build_schedule(fast, steps=10, updates_per_batch=1)
+    at = [float(rate(step)) for step in (0, 150, 300)]
+    np.testing.assert_allclose(at, [0.001, 0.2, 0.001], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dataset": "imagenet"}, "`dataset` must be one of digits"),
+        ({"strategy": "fast", "steps": 3}, "`steps` has no effect"),
+        ({"strategy": "pgd", "replays": 3}, "`replays` has no effect"),
+        ({"head": "none", "prototypes_per_class": 3}, "has no effect with head=none"),
+        ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        settings.resolve(given)
+
+
+@pytest.mark.parametrize("text", ["eight", "0,1"])
+def test_a_length_is_a_number_or_a_fraction(text):
+    assert train.length("8/255") == "8/255"
+    assert train.length("0.1") == 0.1
+    with pytest.raises(ValueError, match="8/255"):
+        train.length(text)
+
+
+def test_a_folder_of_other_flags_or_of_something_else_is_refused(tmp_path):
+    RunDirectory(tmp_path / "run", {"epochs": 3}).update(settings={"epochs": 3, "a": 1})
+    with pytest.raises(ValueError, match="--epochs: 3 there, 4 now\nPass") as error:
+        RunDirectory(tmp_path / "run", {"epochs": 4, "a": 1})
+    assert "--a" not in str(error.value)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match=r"holds thesis\.txt but no run\.json"):
+        RunDirectory(tmp_path / "mine", {})
+    with pytest.raises(ValueError, match="holds no run.json"):
+        read(tmp_path)
+
+
+_KILLED = """
+import os, signal, sys
+import run_directory, settings, train
+
+class Killed(run_directory.RunDirectory):
+    def save(self, model, path):
+        if len(self.rows()) == 3:  # the epoch is listed, its model half written
+            path.with_suffix(".part.keras").write_bytes(b"half a model")
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().save(model, path)
+
+train.RunDirectory = Killed
+train.train(settings.resolve(GIVEN), sys.argv[1])
+"""
+
+
+def _check_killed_equals_whole(given, tmp_path, run_script):
+    code = _KILLED.replace("GIVEN", repr(given))
+    killed = run_script("-c", code, tmp_path / "killed")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not read(tmp_path / "killed")["finished"]
+    chosen = settings.resolve(given)
+    records = [train.train(chosen, tmp_path / name) for name in ("killed", "whole")]
+    first, second = (
+        [
+            {name: row[name] for name in row.keys() - _TIMES}
+            for row in RunDirectory(tmp_path / name, chosen.to_dict()).rows()
+        ]
+        for name in ("killed", "whole")
+    )
+    assert first == second
+    assert [row["epoch"] for row in first] == ["1", "2", "3", "4"]
+    models = [
+        keras.saving.load_model(tmp_path / name / "model.keras")
+        for name in ("killed", "whole")
+    ]
+    for mine, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    states = [[np.asarray(v) for v in m.optimizer.variables] for m in models]
+    for mine, other in zip(*states, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert all(record["finished"] for record in records)
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(tiny, tmp_path, run_script):
+    _check_killed_equals_whole(tiny, tmp_path, run_script)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [{"strategy": "free", "replays": 2}, {"strategy": "fast", "optimizer": "adam"}],
+)
+def test_killed_runs_of_other_strategies(change, tiny, tmp_path, run_script):
+    given = {name: tiny[name] for name in tiny.keys() - {"steps"}} | change
+    _check_killed_equals_whole(given, tmp_path, run_script)
+
+
+def test_a_finished_run_is_whole_and_trains_no_more(tiny, tmp_path, monkeypatch):
+    chosen = settings.resolve(tiny | {"epochs": 1, "prototypes_per_class": [2, 3]})
+    record = train.train(chosen, tmp_path)
+    assert record["finished"]
+    assert record["settings"]["filters"] == [4, 8]
+    assert record["epsilon_as_fraction"] == "25.5/255"
+    assert record["images_per_second"] > 0
+    assert record["versions"].keys() >= {"python", "keras", "numpy", "keras_mpat"}
+    assert {"history.csv", "classifier.keras", "tensorboard"} <= {
+        entry.name for entry in tmp_path.iterdir()
+    }
+    monkeypatch.setattr(train, "build", None)
+    monkeypatch.setattr(train, "datasets", None)
+    again = train.train(chosen, tmp_path)
+    assert again == record
+    assert "1 epochs in" in train.report(again, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def command_line():
+    """Gives the script its flags, defined once in this process."""
+    before = set(flags.FLAGS)
+    train.define_flags()
+    own = set(flags.FLAGS) - before
+
+    def parse(*arguments):
+        for name in own:
+            flags.FLAGS[name].unparse()
+        flags.FLAGS(["train.py", *map(str, arguments)])
+
+    return parse
+
+
+def test_flags_become_settings(command_line):
+    command_line("--run_dir", "r", "--prototypes_per_class=3,4", "--filters=4,8")
+    given = train.given_flags()
+    assert (given["prototypes_per_class"], given["filters"]) == ([3, 4], [4, 8])
+    assert given["epochs"] is None
+    command_line("--run_dir", "r", "--prototypes_per_class", "3", "--epsilon=4/255")
+    given = train.given_flags()
+    assert (given["prototypes_per_class"], given["epsilon"]) == (3, "4/255")
+    command_line("--run_dir", "r", "--filters", "4,x")
+    with pytest.raises(ValueError, match="separated by commas. Received: 4,x"):
+        train.given_flags()
+    # Each setting can be given, but for the one that only the table holds.
+    known = {field.name for field in dataclasses.fields(settings.Settings)}
+    assert known - given.keys() == {"drop_at"}
+
+
+def test_missing_data_is_said_at_once_and_leaves_nothing(tmp_path, command_line):
+    pytest.importorskip("tensorflow_datasets")
+    run_dir = tmp_path / "run"
+    command_line("--dataset=mnist", "--data_dir", tmp_path, "--run_dir", run_dir)
+    with pytest.raises(SystemExit, match=r"error: .*\n.*download_and_prepare\(\)"):
+        train.main(["train.py"])
+    assert not run_dir.exists()

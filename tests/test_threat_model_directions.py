@@ -1,0 +1,127 @@
+"""Threat models: random points of the ball and steepest directions."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_mpat import noise
+from keras_mpat.threat_models import L2, Linf
+
+BOTH = pytest.mark.parametrize("norm", [Linf, L2])
+
+
+def _numpy(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def _tensor(array):
+    return ops.convert_to_tensor(np.asarray(array, "float32"))
+
+
+def _images(count=6, shape=(3, 4, 2), seed=0):
+    x = np.random.default_rng(seed).uniform(size=(count, *shape)).astype("float32")
+    x[0, 0], x[0, 1] = 0.0, 1.0
+    return x
+
+
+# Sampling
+
+
+def _samples(ball, shape, count=4000, seed=0):
+    x = np.full((count, *shape), 0.5, "float32")
+    return _numpy(ball.sample(_tensor(x), noise.keys(seed, count))) - x
+
+
+def test_linf_samples_are_uniform_per_pixel():
+    change = _samples(Linf(0.2), (2, 3))
+    assert np.abs(change).max() <= 0.2 + 1e-6
+    variance = 0.2**2 / 3
+    assert np.all(np.abs(change.mean(0)) < 5 * np.sqrt(variance / 4000))
+    assert np.all(np.abs(change.var(0) / variance - 1) < 5 * np.sqrt(0.8 / 4000))
+
+
+def _distance_to_uniform(numbers):
+    numbers = np.sort(numbers)
+    steps = np.arange(len(numbers) + 1) / len(numbers)
+    return max((steps[1:] - numbers).max(), (numbers - steps[:-1]).max())
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "mutable", "dimension"),
+    [
+        (0.2, None, 6),
+        (0.2, np.array([[True, False, True], [False, False, True]]), 3),
+        (np.array([[0.2, 0.1, 0.2], [0.05, 0.2, 0.3]], "float32"), None, 6),
+        (np.array([[0.2, 0.0, 0.2], [0.0, 0.0, 0.3]], "float32"), None, 3),
+    ],
+    ids=["scalar", "masked", "per feature", "radius zero"],
+)
+def test_l2_samples_are_uniform_in_the_ball(epsilon, mutable, dimension):
+    change = _samples(L2(epsilon, mutable=mutable), (2, 3))
+    free = np.broadcast_to(epsilon, (2, 3)) > 0
+    free = free if mutable is None else free & mutable
+    assert np.all(change[:, ~free] == 0)
+    unit = change[:, free] / np.broadcast_to(epsilon, (2, 3))[free]
+    radius = np.linalg.norm(unit, axis=-1)
+    assert radius.max() <= 1 + 1e-5
+    # The share of the ball's volume below the radius is uniform: Kolmogorov's bound.
+    assert _distance_to_uniform(radius**dimension) < 2.0 / np.sqrt(4000)
+    variance = 1 / (dimension + 2)
+    assert np.all(np.abs(unit.mean(0)) < 5 * np.sqrt(variance / 4000))
+    assert np.all(np.abs(unit.var(0) / variance - 1) < 0.15)
+
+
+@BOTH
+def test_samples_at_the_edge_of_the_box_stay_inside(norm):
+    x = _images(50)
+    x[:25], x[25:] = 0.0, 1.0
+    result = _numpy(norm(0.4).sample(_tensor(x), noise.keys(1, 50)))
+    assert result.min() >= 0 and result.max() <= 1
+    assert result[:25].max() > 0.05 and result[25:].min() < 0.95
+
+
+@BOTH
+def test_samples_depend_on_the_key_of_the_example_only(norm):
+    x, keys = _images(5), noise.keys(2, 5)
+    together = _numpy(norm(0.1).sample(_tensor(x), keys))
+    alone = _numpy(norm(0.1).sample(_tensor(x[3:4]), keys[3:4]))
+    np.testing.assert_allclose(alone[0], together[3], atol=1e-7)
+    assert not np.allclose(_numpy(norm(0.1).sample(_tensor(x), noise.keys(3, 5))), x)
+
+
+# Steepest directions
+
+
+def test_linf_steepest_is_the_sign_with_zero_for_zero():
+    gradient = _tensor([[3.0, -1e-30, 0.0]])
+    assert _numpy(Linf(0.1).steepest(gradient)).tolist() == [[1, -1, 0]]
+    masked = Linf(0.1, mutable=[False, True, True]).steepest(gradient)
+    assert _numpy(masked).tolist() == [[0, -1, 0]]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-12, 1e-30, 1e30])
+def test_l2_steepest_is_the_unit_gradient_however_small(size):
+    gradient = np.random.default_rng(3).normal(size=(5, 3, 4, 2))
+    direction = _numpy(L2(0.1).steepest(_tensor(gradient * size)))
+    norms = np.linalg.norm(gradient.reshape(5, -1), axis=-1)
+    np.testing.assert_allclose(
+        direction, gradient / norms.reshape(-1, 1, 1, 1), atol=1e-6
+    )
+
+
+@BOTH
+def test_zero_gradient_gives_the_zero_direction(norm):
+    gradient = np.zeros((2, 3, 4, 2))
+    gradient[1] = 1.0
+    direction = _numpy(norm(0.1).steepest(_tensor(gradient)))
+    assert np.all(direction[0] == 0) and np.all(direction[1] > 0)
+
+
+def test_l2_steepest_ignores_fixed_features_and_weighs_radii():
+    gradient = _tensor([[3.0, 4.0, 12.0]])
+    masked = _numpy(L2(0.1, mutable=[True, True, False]).steepest(gradient))
+    np.testing.assert_allclose(masked, [[0.6, 0.8, 0.0]], atol=1e-6)
+    # In the ellipsoid |change / radius| <= 1 the best change is
+    # radius * unit(radius * gradient): the step, too, is in units of the radius.
+    weighed = _numpy(L2([0.4, 0.3, 0.0]).steepest(gradient))
+    np.testing.assert_allclose(weighed, [[0.5**0.5, 0.5**0.5, 0.0]], atol=1e-6)
