@@ -4,7 +4,7 @@
     print(result.clean_accuracy, result.robust_accuracy, result.interval)
 
 Data is taken in buckets of one fixed size; the last one is padded. Noise is keyed by
-(seed, attack, example), so the order of the attacks and the number of examples do not
+(seed, restart, example), so the order of the attacks and the number of examples do not
 change a verdict.
 """
 
