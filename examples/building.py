@@ -64,14 +64,11 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     """The strategy that `settings` names."""
     if settings.strategy == "standard":
         return mpat.training.StandardTraining()
-    common = {
-        "norm_mode": settings.norm_mode,
-        "warmup_epochs": settings.warmup_epochs,
-    }
+    common: dict[str, Any] = {"warmup_epochs": settings.warmup_epochs}
     if settings.strategy == "free":
         common |= {"replays": settings.replays, "batch_size": settings.batch_size}
         return mpat.training.FreeTraining(threat_model, **common)
-    common["step_size"] = settings.step_size
+    common |= {"step_size": settings.step_size, "norm_mode": settings.norm_mode}
     if settings.strategy == "fast":
         return mpat.training.FastTraining(threat_model, **common)
     return mpat.training.PGDTraining(threat_model, steps=settings.steps, **common)

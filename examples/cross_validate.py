@@ -41,7 +41,8 @@ def train(x, y, seed: int) -> keras.Model:
         head=mpat.SoftTripleHead(10, prototypes_per_class=5),
         seed=seed,
     )
-    rate = mpat.schedules.CyclicLearningRate(RATE / 100, RATE, EPOCHS * len(x) // BATCH)
+    steps = EPOCHS * (len(x) // BATCH)
+    rate = mpat.schedules.CyclicLearningRate(RATE / 100, RATE, steps)
     model.compile(keras.optimizers.Adam(rate), metrics=["accuracy"])
     train = mpat.datasets.from_arrays(
         x, y, batch_size=BATCH, shuffle=True, seed=seed, drop_remainder=True

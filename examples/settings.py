@@ -93,7 +93,7 @@ _NEEDS = {
     "step_size": ("strategy", ("pgd", "fast")),
     "replays": ("strategy", ("free",)),
     "warmup_epochs": ("strategy", ("pgd", "fast", "free")),
-    "norm_mode": ("strategy", ("pgd", "fast", "free")),
+    "norm_mode": ("strategy", ("pgd", "fast")),
     "prototypes_per_class": ("head", ("soft_triple",)),
     "head_weight": ("head", ("soft_triple",)),
     "regularizer_weight": ("regularizer", ("weights", "features")),

@@ -176,6 +176,13 @@ def replica_id():
     return 0
 
 
+def is_eager(x) -> bool:
+    """Whether x has values now, outside any graph that is being traced."""
+    if NAME == "tensorflow":
+        return tf.executing_eagerly()
+    return NAME == "torch" or not isinstance(x, jax.core.Tracer)
+
+
 def unscale(loss):
     """A loss as it is logged: Keras divides it by the number of TensorFlow replicas."""
     if NAME == "tensorflow":

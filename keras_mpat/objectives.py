@@ -45,7 +45,9 @@ class Objective(Configurable, abc.ABC):
     def fooled(self, targets, logits):
         """Which examples the model gets wrong, bool (B,)."""
         labels = class_ids(targets, logits.shape[-1])
-        return ops.cast(ops.argmax(logits, axis=-1), "int32") != labels
+        wrong = ops.cast(ops.argmax(logits, axis=-1), "int32") != labels
+        undefined = ops.any(ops.isnan(logits), axis=-1)  # argmax of NaN is class 0
+        return ops.logical_or(wrong, undefined)
 
 
 @keras.saving.register_keras_serializable("keras_mpat")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_mpat import backend, noise
@@ -36,6 +37,8 @@ class Attack(Configurable, abc.ABC):
 
     def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
         x = ops.cast(x, "float32")
+        if backend.is_eager(x):
+            check_logits(logits_fn(x))
         keys = noise.keys(seed, ops.shape(x)[0])
         return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
 
@@ -47,6 +50,17 @@ class Attack(Configurable, abc.ABC):
         """The same attack with epsilon and step size times `factor` (a schedule)."""
         return dataclasses.replace(  # type: ignore[type-var]
             self, threat_model=self.threat_model.scaled(factor)
+        )
+
+
+def check_logits(logits) -> None:
+    """Raises if the rows (B, C) are probabilities: non-negative and of sum 1."""
+    rows = ops.convert_to_numpy(logits)
+    if np.all(rows >= 0) and np.all(np.abs(rows.sum(axis=-1) - 1) < 1e-5):
+        raise ValueError(
+            "`logits_fn` must return logits. Received: rows that are probabilities; "
+            "a saturated softmax has zero gradients and looks robust. Pass "
+            "keras_mpat.models.as_logits(classifier), or a model without softmax."
         )
 
 

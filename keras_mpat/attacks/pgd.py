@@ -29,7 +29,8 @@ class PGD(GradientAttack):
         random_start: begin each run at a random point of the ball, else at x.
         restarts: runs from different random starts; the worst one counts for each
             example (fooled first, then the higher objective). 1 is a single run.
-        freeze: stop moving an example once it is fooled. Same verdict, smaller change.
+        freeze: stop moving an example once it is fooled: it stays fooled, and changes
+            less.
         objective: what is raised; cross-entropy of the logits by default.
         target: a rule that makes the attack targeted, e.g. `attacks.LeastLikely()`.
 

@@ -30,14 +30,13 @@ def buckets(data, size: int, limit: int | None) -> Iterator[tuple]:
             break
     x, y = np.concatenate(held_x), np.concatenate(held_y)
     if len(x):
-        padding = [0] * len(x.shape)
         padding = [(0, size - len(x))] + [(0, 0)] * (x.ndim - 1)
         filled = np.pad(x, padding, mode="edge")
         yield filled, np.pad(y, (0, size - len(y)), mode="edge"), len(x)
 
 
 def _batches(data, size: int):
-    if isinstance(data, tuple):
+    if isinstance(data, (tuple, list)):
         x, y = (np.asarray(array) for array in data)
         if len(x) != len(y) or len(x) == 0:
             raise ValueError(

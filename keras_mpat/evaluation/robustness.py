@@ -8,6 +8,7 @@ Data is taken in buckets of one fixed size; the last one is padded. Noise is key
 change a verdict.
 """
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -18,13 +19,15 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
+from keras_mpat.attacks.attack import check_logits
 from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.models.adversarial_model import AdversarialModel
-from keras_mpat.models.as_logits import ends_in_softmax
-from keras_mpat.models.checks import check_inputs, check_labels, shapes
+from keras_mpat.models.checks import shapes
+from keras_mpat.models.data_checks import check_inputs, check_labels
+from keras_mpat.models.forward import with_logits
 from keras_mpat.objectives import CrossEntropy
 
 
@@ -120,7 +123,7 @@ class _Run:
 
         gradient, _, logits = backend.input_gradient(goal, x)
         size = ops.max(ops.abs(ops.reshape(gradient, (x.shape[0], -1))), axis=-1)
-        return ~CrossEntropy().fooled(y, logits), size == 0
+        return ~CrossEntropy().fooled(y, logits), size == 0, logits
 
     def _attack_pass(self, attack: Attack):
         def attack_pass(x, y, keys):
@@ -133,7 +136,8 @@ class _Run:
         """Verdicts of one bucket, bool (B,) each, and seconds, by name."""
         keys = noise.of_indices(self._seed, np.arange(first, first + len(x)))
         x, y = ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
-        clean, zero = (ops.convert_to_numpy(flags) for flags in self._clean(x, y))
+        clean, zero, logits = map(ops.convert_to_numpy, self._clean(x, y))
+        check_logits(logits)
         rows, seconds = {"clean": clean, "zero gradient": zero}, {}
         for name, function in self._attacks.items():
             started = time.perf_counter()
@@ -149,7 +153,10 @@ class _Run:
             for name, attack in self._named.items()
         }
         weights = saved_state.digest(self._classifier.get_weights())
+        model = keras.saving.serialize_keras_object(self._classifier)
+        settings = json.dumps(saved_state.without_names(model), default=str)
         return {
+            "layers": saved_state.digest([np.array(settings)]),
             "attacks": attacks,
             "seed": self._seed,
             "batch_size": batch_size,
@@ -169,7 +176,7 @@ def _load(model_or_path):
             "`model_or_path` must be a Keras classifier, an AdversarialModel or the "
             f"path of a .keras file. Received: {type(model_or_path).__name__}."
         )
-    if ends_in_softmax(model):
+    if with_logits(model) is not model:
         raise ValueError(
             f"`model_or_path` {model.name!r} ends in softmax: a saturated softmax has "
             "zero gradients and looks robust. Pass keras_mpat.models.as_logits(model)."

@@ -95,9 +95,22 @@ def digest(arrays) -> str:
     return total.hexdigest()
 
 
+_NAMES = ("name", "inbound_nodes", "input_layers", "output_layers")
+
+
+def without_names(config):
+    """A Keras config without the names of layers, which count up in each process."""
+    if isinstance(config, dict):
+        pairs = config.items()
+        return {k: without_names(v) for k, v in pairs if k not in _NAMES}
+    if isinstance(config, (list, tuple)):
+        return [without_names(entry) for entry in config]
+    return config
+
+
 def count(data, limit: int | None, size: int) -> int | None:
     """Number of buckets, if the data tells its length."""
-    if not isinstance(data, tuple):
+    if not isinstance(data, (tuple, list)):
         return None if limit is None else -(-limit // size)
     n = len(data[0]) if limit is None else min(limit, len(data[0]))
     return -(-n // size)

@@ -16,8 +16,8 @@ from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
 from keras_mpat.models import checks, forward
-from keras_mpat.models.as_logits import as_logits, ends_in_softmax
-from keras_mpat.models.embedding import feature_model
+from keras_mpat.models.data_checks import violations
+from keras_mpat.models.embedding import feature_model, layer_path
 from keras_mpat.models.epoch_monitor import CollapseMetric
 from keras_mpat.models.fitting import Fitting
 from keras_mpat.models.steps import Steps
@@ -44,7 +44,9 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             square of the embedding; `None`.
         regularizer_weight: lambda_2, >= 0; 0.001 in MPAT for CIFAR, 0.005 for MNIST.
         validation_attack: an attack whose accuracy `evaluate` reports as
-            `robust_accuracy` and `fit` as `val_robust_accuracy`.
+            `robust_accuracy` and `fit` as `val_robust_accuracy`. An example that is
+            wrong without the attack counts as not robust. Callbacks that watch it need
+            `mode="max"`.
         feature_layer: where the embedding is, if not the input of the last layer: a
             layer, its name, `"inner/name"` or a tensor.
         seed: seed of all noise in training.
@@ -82,13 +84,13 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         super().__init__(name=name, dtype="float32", **kwargs)
         checks.check_arguments(locals())
         num_classes = checks.check_outputs(classifier, head)
-        if ends_in_softmax(classifier):
+        given, classifier = classifier, forward.with_logits(classifier)
+        if classifier is not given:
             warnings.warn(
                 f"`classifier` {classifier.name!r} ends in softmax; AdversarialModel "
                 "trains its logits (keras_mpat.models.as_logits, the same weights).",
                 stacklevel=2,
             )
-            classifier = as_logits(classifier)
         self.classifier = classifier
         self.num_classes = num_classes
         self.example_shape = checks.shapes(classifier)[0][1:]
@@ -98,6 +100,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         self.regularizer = regularizer
         self.regularizer_weight = regularizer_weight
         self.validation_attack = validation_attack
+        if feature_layer is not None:
+            feature_layer = layer_path(classifier, feature_layer)
         self.feature_layer = feature_layer
         self.seed = seed
         self._build_parts()
@@ -116,11 +120,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         # Keras saves the state of random numbers, dropout's too, only as weights.
         self.seed_state = self.seed_generator.state
-        saved = [*self.classifier.weights, *self.classifier.metrics_variables]
-        saved = {id(variable) for variable in saved}
-        self.random_states = [
-            v for v in self.classifier.variables if id(v) not in saved
-        ]
+        self.random_states = forward.random_states(self.classifier)
         self.strategy_state = self.strategy.build(self)
         self.logging = True
         self.ce_tracker = keras.metrics.Mean(name="ce_loss")
@@ -128,8 +128,11 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         self.collapse = CollapseMetric(self.num_classes)
         self.robust_accuracy = None
         if self.validation_attack is not None:
-            self.robust_accuracy = keras.metrics.SparseCategoricalAccuracy(
-                name="robust_accuracy"
+            self.robust_accuracy = keras.metrics.Mean(name="robust_accuracy")
+        self.violations = None
+        if self.strategy.threat_model is not None:
+            self.violations = self.add_weight(
+                name="violations", initializer="zeros", trainable=False
             )
         self.built = True
 
@@ -153,7 +156,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             norm = forward.kernel_norm(self.classifier)
             self.add_loss(self.regularizer_weight * norm)
         if self.regularizer == "features":
-            ((_, embedding), *_) = outputs.values()
+            _, embedding = forward.main_view(outputs)
             mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
             self.add_loss(self.regularizer_weight * mean)
 
@@ -167,6 +170,9 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     def perturb(self, x, y):
         """The views of a batch: x (B, ...), y (B,) or one-hot -> {name: inputs}."""
+        if self.violations is not None:
+            count = violations(x, self.strategy.threat_model)
+            self.violations.assign(self.violations + count)
         return self.strategy.perturb(self, x, class_ids(y, self.num_classes))
 
     def supervised_loss(self, y, logits, sample_weight):
@@ -202,7 +208,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             hidden = {self.ce_tracker.name, self.head_tracker.name}
         else:
-            logits, _ = y_pred.get("adversarial") or y_pred["clean"]
+            logits, _ = forward.main_view(y_pred)
             logs = super().compute_metrics(x, y, logits, sample_weight)
             hidden = {"robust_accuracy"}
             if self.head is None:
@@ -211,11 +217,9 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        feature_layer = self.feature_layer
-        if isinstance(feature_layer, keras.layers.Layer):
-            feature_layer = feature_layer.name
         return {
             "name": self.name,
+            "trainable": self.trainable,
             "classifier": serialize(self.classifier),
             "strategy": serialize(self.strategy),
             "head": serialize(self.head),
@@ -223,7 +227,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             "regularizer": self.regularizer,
             "regularizer_weight": self.regularizer_weight,
             "validation_attack": serialize(self.validation_attack),
-            "feature_layer": feature_layer,
+            "feature_layer": self.feature_layer,
             "seed": self.seed,
         }
 

@@ -1,12 +1,10 @@
 """Questions that are asked before training starts; each error says what to change."""
 
 import keras
-import numpy as np
 
-from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
-from keras_mpat.training import FreeTraining, Strategy
+from keras_mpat.training import Strategy
 
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
@@ -42,6 +40,17 @@ def check_arguments(arguments: dict) -> None:
                 f"`{name}` must be >= 0. Received: {name}={arguments[name]!r}. "
                 "0 switches the term off."
             )
+    seed = arguments["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(
+            f"`seed` must be an integer >= 0. Received: seed={seed!r}. Pass seed=0."
+        )
+    unused = arguments["head"] is None and arguments["regularizer"] != "features"
+    if unused and arguments["feature_layer"] is not None:
+        raise ValueError(
+            "`feature_layer` has no effect without a head or regularizer='features'. "
+            f"Received: feature_layer={arguments['feature_layer']!r}. Remove it."
+        )
     if arguments["regularizer"] not in ("weights", "features", None):
         raise ValueError(
             "`regularizer` must be 'weights', 'features' or None. Received: "
@@ -93,101 +102,13 @@ def check_outputs(classifier, head) -> int:
 
 def check_loss(loss) -> None:
     """Raises if a cross-entropy would treat the logits as probabilities."""
-    resolved = keras.losses.get(loss) if isinstance(loss, str) else loss
-    config = resolved.get_config() if isinstance(resolved, keras.losses.Loss) else {}
-    by_name = isinstance(loss, str) and loss.endswith("crossentropy")
-    if by_name or config.get("from_logits") is False:
-        raise ValueError(
-            "`loss` must take logits: the classifier ends in logits, and this one "
-            f"expects probabilities, so it would train silently wrong. Received: "
-            f"loss={loss!r}. Pass loss=None, or "
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
-
-
-def check_optimizer(optimizer, strategy) -> None:
-    """Raises if Free training meets gradient accumulation."""
-    if isinstance(optimizer, str) or not isinstance(strategy, FreeTraining):
-        return
-    if optimizer.gradient_accumulation_steps:
-        raise ValueError(
-            "FreeTraining needs the input gradient of each replay, which gradient "
-            "accumulation merges. Received: gradient_accumulation_steps="
-            f"{optimizer.gradient_accumulation_steps}. Remove it or use PGDTraining."
-        )
-
-
-def check_data(x, y, model, *, training: bool = True) -> None:
-    """Checks arrays whole, and of a tf.data pipeline the first batch."""
-    first = backend.first_batch(x)
-    if first is not None:
-        if len(first) < 2:
+    for part in keras.tree.flatten(loss):
+        name = part if isinstance(part, str) else getattr(part, "__name__", "")
+        config = part.get_config() if isinstance(part, keras.losses.Loss) else {}
+        if name.endswith("crossentropy") or config.get("from_logits") is False:
             raise ValueError(
-                "`x` must yield (inputs, labels). Received: batches of one element. "
-                "Map the data set to (x, y)."
+                "`loss` must take logits: the classifier ends in logits, and this one "
+                "expects probabilities, so it would train silently wrong. Received: "
+                f"loss={loss!r}. Pass loss=None, or "
+                "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
-        x, y = first[:2]
-        if training:
-            model.strategy.check_batch(x)
-    if not isinstance(x, np.ndarray):
-        return
-    check_inputs(x, model.strategy.threat_model)
-    if model.validation_attack is not None:
-        check_inputs(x, model.validation_attack.threat_model)
-    if isinstance(y, np.ndarray):
-        check_labels(y, model.num_classes)
-        check_label_form(y, model.loss)
-
-
-def check_inputs(x: np.ndarray, threat_model) -> None:
-    """Raises unless x is float, finite and inside the bounds of the threat model."""
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(
-            f"`x` must be a float array. Received: dtype {x.dtype}. For images in "
-            "0-255 pass x.astype('float32') / 255, or datasets.from_arrays(x, y)."
-        )
-    if not np.all(np.isfinite(x)):
-        raise ValueError("`x` must be finite. Received: NaN or infinity. Clean it.")
-    if threat_model is None:
-        return
-    low, high = (np.asarray(bound, "float64") for bound in threat_model.bounds)
-    slack = 1e-5 * (high - low)
-    if np.any(x < low - slack) or np.any(x > high + slack):
-        raise ValueError(
-            f"`x` must lie in the threat model's bounds {threat_model.bounds}. "
-            f"Received: values from {x.min():g} to {x.max():g}. Rescale the inputs, "
-            "or pass their range: Linf(..., bounds=(lowest, highest))."
-        )
-
-
-def check_label_form(y: np.ndarray, loss) -> None:
-    """Raises if the loss wants class numbers and gets one-hot labels, or vice versa."""
-    one_hot = y.ndim == 2 and y.shape[1] > 1
-    wanted = ""
-    if one_hot and isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-        wanted = "class numbers"
-        fix = "y.argmax(-1), or compile CategoricalCrossentropy(from_logits=True)"
-    if not one_hot and isinstance(loss, keras.losses.CategoricalCrossentropy):
-        wanted, fix = "one-hot labels", "one-hot labels, or compile loss=None"
-    if wanted:
-        raise ValueError(
-            f"`y` must hold {wanted} for the compiled {type(loss).__name__}. "
-            f"Received: shape {y.shape}. Pass {fix}."
-        )
-
-
-def check_labels(y: np.ndarray, num_classes: int) -> None:
-    """Raises unless y is (N,), (N, 1) or one-hot (N, C) with classes 0 … C - 1."""
-    if y.ndim == 2 and y.shape[1] == num_classes and num_classes > 1:
-        return
-    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
-        raise ValueError(
-            f"`y` must be labels (N,), (N, 1) or one-hot (N, {num_classes}). "
-            f"Received: shape {y.shape}."
-        )
-    if y.size and (y.min() < 0 or y.max() >= num_classes or np.any(y != np.floor(y))):
-        raise ValueError(
-            f"`y` must hold the classes 0 … {num_classes - 1}. Received: values from "
-            f"{y.min()} to {y.max()}. Map the labels, or give the classifier more "
-            "outputs."
-        )

@@ -74,6 +74,28 @@ def feature_model(classifier, feature_layer=None):
     return _two_output_model(classifier, path, tensor)
 
 
+def layer_path(classifier, feature_layer) -> str:
+    """The name of a place as text, "layer" or "inner/layer", which can be saved.
+
+    Args:
+        classifier, feature_layer: see `find_embedding`.
+
+    Raises:
+        ValueError: no layer has the tensor as its only output, so no name leads to it.
+    """
+    view = graph.functional(classifier)
+    path, tensor = _locate(view, feature_layer)
+    operation = graph.producer(tensor).operation
+    name = "/".join([*(model.name for model in path), operation.name])
+    if _locate(view, name)[1] is not tensor:
+        raise ValueError(
+            "`feature_layer` must be a place that a name leads to, so that the model "
+            f"can be loaded again. Received: {feature_layer!r}, whose name {name!r} "
+            "leads elsewhere. Give its layer a name of its own."
+        )
+    return name
+
+
 def _embedding_model(model, path, tensor):
     """Model from the input to the embedding in the nested models `path`."""
     view = graph.functional(model)

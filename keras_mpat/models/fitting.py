@@ -4,6 +4,7 @@ import keras
 
 from keras_mpat import backend
 from keras_mpat.models import checks
+from keras_mpat.models.data_checks import check_data
 from keras_mpat.models.epoch_monitor import EpochMonitor
 
 
@@ -19,12 +20,20 @@ class Fitting:
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         checks.check_loss(loss)
-        checks.check_optimizer(optimizer, self.strategy)
+        optimizer = keras.optimizers.get(optimizer)
+        self.strategy.check_optimizer(_inner(optimizer))
         if self.classifier.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scaling(optimizer)
+        self.requested_jit = jit_compile
         if jit_compile == "auto" and backend.NAME == "tensorflow":
             jit_compile = backend.has_accelerator()
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:  # "auto" again, for the machine that loads it
+            config["jit_compile"] = self.requested_jit
+        return config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -41,11 +50,11 @@ class Fitting:
         **kwargs,
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
-        checks.check_data(x, y, self)
+        check_data(x, y, self, batch_size=batch_size)
         validation = kwargs.get("validation_data")
-        if not isinstance(validation, tuple):
+        if not isinstance(validation, (tuple, list)):
             validation = (validation, None)
-        checks.check_data(*validation[:2], self, training=False)
+        check_data(*validation[:2], self, training=False)
         if backend.is_pipeline(x):
             kwargs.setdefault("shuffle", False)  # it orders itself; Keras warns of True
         callbacks = callbacks if callbacks is not None else []
@@ -61,10 +70,20 @@ class Fitting:
             **kwargs,
         )
 
+    def evaluate(self, x=None, y=None, **kwargs):
+        """As `keras.Model.evaluate`, with `robust_accuracy`; checks the data."""
+        check_data(x, y, self, training=False)
+        return super().evaluate(x, y, **kwargs)
+
 
 def _with_loss_scaling(optimizer):
     # Keras does this for models whose own policy is mixed; ours is float32.
-    optimizer = keras.optimizers.get(optimizer)
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+    if _inner(optimizer) is not optimizer:
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def _inner(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.inner_optimizer
+    return optimizer

@@ -1,7 +1,10 @@
-"""The classifier as a function for attacks, and the norm of its kernels."""
+"""A classifier seen as logits: for attacks, for logs, and the norm of its kernels."""
 
 import keras
 from keras import ops
+
+from keras_mpat.models import _graph as graph
+from keras_mpat.models.as_logits import as_logits
 
 
 def logits_fn(model, norm_mode: str):
@@ -26,4 +29,29 @@ def kernel_norm(classifier):
         for variable in classifier.trainable_variables
         if variable.name.endswith("kernel")
     ]
-    return 0.5 * sum(kernels)
+    return 0.5 * sum(kernels, ops.zeros(()))
+
+
+def random_states(classifier) -> list:
+    """States of random numbers (dropout's), which are no weights."""
+    known = [*classifier.weights, *classifier.metrics_variables]
+    known = {id(variable) for variable in known}
+    return [v for v in classifier.variables if id(v) not in known]
+
+
+def main_view(outputs: dict):
+    """(logits, embedding) that logs and norms are about: adversarial, or the first."""
+    if "adversarial" in outputs:
+        return outputs["adversarial"]
+    return next(iter(outputs.values()))
+
+
+def with_logits(classifier):
+    """The classifier, or its twin without softmax; subclassed ones are left alone.
+
+    Raises:
+        ValueError: it ends in a sigmoid.
+    """
+    if not graph.is_readable(classifier):
+        return classifier
+    return as_logits(classifier)

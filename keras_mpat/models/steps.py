@@ -7,8 +7,8 @@ TensorFlow writes to variables; JAX passes them as state, so the same two calls 
 import keras
 from keras import ops
 
-from keras_mpat import backend
-from keras_mpat.objectives import class_ids
+from keras_mpat import backend, noise
+from keras_mpat.objectives import Margin, class_ids
 
 
 class _Validation:
@@ -18,9 +18,17 @@ class _Validation:
         """Attacks a validation batch and returns the logs with `robust_accuracy`."""
         x, y, _ = self._unpack(data)  # metrics=["accuracy"] ignores weights, too
         labels = class_ids(y, self.num_classes)
-        x_adv = self.validation_attack(self.logits_fn(), x, labels, self.seed)
-        logits = self.classifier(x_adv, training=False)
-        self.robust_accuracy.update_state(labels, logits)
+        logits_fn = self.logits_fn()
+        # Examples seen so far: each has noise of its own, whatever the batch size.
+        seen = ops.cast(self.robust_accuracy.count, "int32")
+        rows = seen + ops.arange(ops.shape(x)[0], dtype="int32")
+        keys = noise.of_indices(self.seed, rows)
+        x_adv = self.validation_attack(logits_fn, x, labels, keys)
+        wrong = ops.logical_or(
+            Margin().fooled(labels, logits_fn(x)),  # wrong before counts as not robust
+            Margin().fooled(labels, logits_fn(x_adv)),
+        )
+        self.robust_accuracy.update_state(1.0 - ops.cast(wrong, "float32"))
         logs = self.get_metrics_result()
         del logs[self.ce_tracker.name], logs[self.head_tracker.name]
         return logs

@@ -29,6 +29,14 @@ class AdversarialTraining(AttackStrategy):
 
     attack: Attack
 
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.attack, Attack):
+            raise ValueError(
+                f"`attack` must be an attack. Received: attack={self.attack!r}. Pass "
+                "an instance such as attacks.PGD(keras_mpat.Linf(0.3))."
+            )
+
     @property
     def threat_model(self):  # type: ignore[override]
         """That of the attack."""

@@ -31,7 +31,7 @@ class FreeTraining(AttackStrategy):
         replays: N, updates per batch, >= 1; 8 in MPAT for CIFAR, 4 for MNIST.
         batch_size: rows of the perturbation: the batch size of `fit`. A smaller last
             batch uses the first rows.
-        norm_mode: has no effect on passes (there is no separate attack pass); "eval".
+        norm_mode: there is no separate attack pass, so only "eval" is taken.
         clean_epochs, warmup_epochs: see `AttackStrategy`.
 
     Raises:
@@ -49,6 +49,11 @@ class FreeTraining(AttackStrategy):
     def __post_init__(self):
         super().__post_init__()
         check_threat_model(self.threat_model)
+        if self.norm_mode != "eval":
+            raise ValueError(
+                "`norm_mode` has no effect on FreeTraining, which has no attack pass. "
+                f"Received: norm_mode={self.norm_mode!r}. Remove it."
+            )
         check_count("replays", self.replays, "MPAT uses 8 for CIFAR and 4 for MNIST.")
         check_count("batch_size", self.batch_size, "Pass the batch size of `fit`.")
 
@@ -77,7 +82,8 @@ class FreeTraining(AttackStrategy):
         return {**super().build(model), **state}
 
     def perturb(self, model, x, y):
-        self.check_batch(x)
+        if x.shape[0] is not None:
+            self.check_batch(x.shape[0])
         if self.has_schedule:
             self.next_epsilon_scale(model)
         delta = model.strategy_state["perturbation"][: ops.shape(x)[0]]
@@ -103,11 +109,20 @@ class FreeTraining(AttackStrategy):
         scale = ops.convert_to_tensor(model.strategy_state["epsilon_scale"])
         return self.threat_model.scaled(scale)
 
-    def check_batch(self, x):
-        size = x.shape[0]
-        if size is not None and size > self.batch_size:
+    def check_batch(self, size):
+        if size > self.batch_size:
             raise ValueError(
                 "`batch_size` of FreeTraining must be at least the batch size of the "
                 f"data (examples). Received: batch_size={self.batch_size}, a batch of "
                 f"{size}. Pass FreeTraining(..., batch_size={size})."
             )
+
+    def check_optimizer(self, optimizer):
+        for name in ("gradient_accumulation_steps", "use_ema"):
+            if optimizer.get_config().get(name):
+                raise ValueError(
+                    "FreeTraining keeps the input gradient of each replay in a weight, "
+                    "which Keras would merge or average. Received: an optimizer with "
+                    f"{name}={optimizer.get_config()[name]}. Remove it, or use "
+                    "PGDTraining."
+                )

@@ -61,8 +61,11 @@ class Strategy(Configurable, abc.ABC):
     def after_update(self, model, x, views: dict[str, Any]) -> None:
         """Called after each optimizer step with the clean inputs and the views."""
 
-    def check_batch(self, x) -> None:
-        """Raises if a batch of inputs (B, ...) is of a size that cannot be taken."""
+    def check_batch(self, size: int) -> None:
+        """Raises if a batch of `size` examples cannot be taken."""
+
+    def check_optimizer(self, optimizer) -> None:
+        """Raises if the strategy cannot work with this Keras optimizer."""
 
     def begin_epoch(self, model, epoch: int, steps: int | None) -> None:
         """Called before each epoch; `steps` is the number of batches, if known."""
@@ -120,9 +123,10 @@ class AttackStrategy(Strategy):
             )
         if not self.has_schedule:
             return {}
+        # Outside `fit` nobody moves the schedule: the full epsilon, not none.
         return {
-            name: model.add_weight(name=name, initializer="zeros", trainable=False)
-            for name in ("epsilon_scale", "epsilon_growth")
+            name: model.add_weight(name=name, initializer=first, trainable=False)
+            for name, first in (("epsilon_scale", "ones"), ("epsilon_growth", "zeros"))
         }
 
     def begin_epoch(self, model, epoch, steps):

@@ -126,7 +126,7 @@ def test_streams_equal_arrays():
 
 def test_zero_gradients_are_counted():
     flat = threshold()
-    flat.set_weights([np.zeros((2, 2)), np.array([0.0, 1.0])])
+    flat.set_weights([np.zeros((2, 2)), np.array([0.0, 2.0])])
     assert evaluate(model=flat).zero_gradients == 1.0
 
 

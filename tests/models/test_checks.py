@@ -186,7 +186,16 @@ def test_a_collapse_is_named_within_an_epoch():
     (message,) = collapse_warnings(constant(), y, 0.1)
     assert "epoch 1" in message
     assert "`warmup_epochs=2`" in message
-    assert "log C = 0.69" in message
+    assert "chance: 0.69" in message
+
+
+def test_a_collapse_on_unbalanced_classes_is_named_too():
+    y = (np.arange(96) % 4 == 0).astype("int32")
+    last = np.array([np.log(3.0), 0.0])  # the shares themselves: nothing learned
+    classifier = constant()
+    classifier.layers[-1].set_weights([np.zeros((8, 2)), last])
+    (message,) = collapse_warnings(classifier, y, 0.1)
+    assert "chance: 0.5" in message
 
 
 def test_a_healthy_run_gives_no_warning():

@@ -162,7 +162,6 @@ def test_the_catcher_is_no_ordinary_weight():
     model.train_on_batch(x, y)
     assert len(model.classifier.weights) == len(toy.net().weights)
     gradient = ops.convert_to_numpy(model.strategy_state["input_gradient"].value)
-    np.testing.assert_array_equal(np.sign(gradient) != 0, np.abs(gradient) > 0)
     assert np.abs(gradient).max() > 0
 
 
