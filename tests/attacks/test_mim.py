@@ -78,7 +78,7 @@ def test_running_sum_of_the_notes():
 
     seen = []
     attack = attacks.MIM(Recorder(0.3), steps=2, objective=Scripted())
-    attack(lambda x: x, np.array([[0.5, 0.5]]), np.array([0]))
+    attack(lambda x: x, np.array([[0.5, 0.4]]), np.array([0]))
     np.testing.assert_allclose(seen[0], [0.5, -1.5], rtol=1e-6)
     np.testing.assert_allclose(seen[1], [2 * -0.41666667] * 2, rtol=1e-6)
 

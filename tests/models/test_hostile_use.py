@@ -30,7 +30,9 @@ def _tensors(x, y):
     return (keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y))
 
 
-@pytest.mark.parametrize("as_data", [lambda x, y: (x, y), _tensors], ids=str)
+@pytest.mark.parametrize(
+    "as_data", [lambda x, y: (x, y), _tensors], ids=["arrays", "tensors"]
+)
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
 def test_inputs_out_of_bounds_are_refused_in_arrays_and_tensors(method, as_data):
     x, y = toy.data(16)
