@@ -176,11 +176,11 @@ def replica_id():
     return 0
 
 
-def is_eager(x) -> bool:
-    """Whether x has values now, outside any graph that is being traced."""
+def is_eager(tensor) -> bool:
+    """Whether a tensor has values now, outside any graph that is being traced."""
     if NAME == "tensorflow":
         return tf.executing_eagerly()
-    return NAME == "torch" or not isinstance(x, jax.core.Tracer)
+    return NAME == "torch" or not isinstance(tensor, jax.core.Tracer)
 
 
 def unscale(loss):

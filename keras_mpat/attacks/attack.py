@@ -55,6 +55,8 @@ class Attack(Configurable, abc.ABC):
 
 def check_logits(logits) -> None:
     """Raises if the rows (B, C) are probabilities: non-negative and of sum 1."""
+    if not backend.is_eager(logits):  # JAX traces branches on inputs that have values
+        return
     rows = ops.convert_to_numpy(logits)
     if np.all(rows >= 0) and np.all(np.abs(rows.sum(axis=-1) - 1) < 1e-5):
         raise ValueError(
