@@ -3,8 +3,8 @@
     python examples/cross_validate.py --run_dir runs/cross_validate
 
 Five stratified folds of scikit-learn's digits; PGD training at epsilon 0.13 with the
-SoftTriple head; PGD-100 with five restarts at 0.1 on the fold left out. A finished fold is
-a file, so an interrupted run continues. About one minute a fold on two cores.
+SoftTriple head; PGD-100 with five restarts at 0.1 on the fold left out. A finished fold
+is a file, so an interrupted run continues. About one minute a fold on two cores.
 """
 
 import time
