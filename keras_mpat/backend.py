@@ -6,6 +6,9 @@ function         compile a Python function, optionally with XLA
 draw_seed        an int, a SeedGenerator or a key -> a key
 device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
+is_eager         whether a tensor has values now
+unscale          a loss as it is logged, under replicas
+is_pipeline, first_batch   tf.data, as far as checks of data need it
 """
 
 import contextlib

@@ -2,34 +2,17 @@
 
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_mpat import noise
 from keras_mpat.threat_models import L2, Linf
-
-BOTH = pytest.mark.parametrize("norm", [Linf, L2])
-
-
-def _numpy(tensor):
-    return ops.convert_to_numpy(tensor)
-
-
-def _tensor(array):
-    return ops.convert_to_tensor(np.asarray(array, "float32"))
-
-
-def _images(count=6, shape=(3, 4, 2), seed=0):
-    x = np.random.default_rng(seed).uniform(size=(count, *shape)).astype("float32")
-    x[0, 0], x[0, 1] = 0.0, 1.0
-    return x
-
+from tests.balls import BOTH, images, to_numpy, to_tensor
 
 # Sampling
 
 
 def _samples(ball, shape, count=4000, seed=0):
     x = np.full((count, *shape), 0.5, "float32")
-    return _numpy(ball.sample(_tensor(x), noise.keys(seed, count))) - x
+    return to_numpy(ball.sample(to_tensor(x), noise.keys(seed, count))) - x
 
 
 def test_linf_samples_are_uniform_per_pixel():
@@ -73,36 +56,38 @@ def test_l2_samples_are_uniform_in_the_ball(epsilon, mutable, dimension):
 
 @BOTH
 def test_samples_at_the_edge_of_the_box_stay_inside(norm):
-    x = _images(50)
+    x = images(50)
     x[:25], x[25:] = 0.0, 1.0
-    result = _numpy(norm(0.4).sample(_tensor(x), noise.keys(1, 50)))
+    result = to_numpy(norm(0.4).sample(to_tensor(x), noise.keys(1, 50)))
     assert result.min() >= 0 and result.max() <= 1
     assert result[:25].max() > 0.05 and result[25:].min() < 0.95
 
 
 @BOTH
 def test_samples_depend_on_the_key_of_the_example_only(norm):
-    x, keys = _images(5), noise.keys(2, 5)
-    together = _numpy(norm(0.1).sample(_tensor(x), keys))
-    alone = _numpy(norm(0.1).sample(_tensor(x[3:4]), keys[3:4]))
+    x, keys = images(5), noise.keys(2, 5)
+    together = to_numpy(norm(0.1).sample(to_tensor(x), keys))
+    alone = to_numpy(norm(0.1).sample(to_tensor(x[3:4]), keys[3:4]))
     np.testing.assert_allclose(alone[0], together[3], atol=1e-7)
-    assert not np.allclose(_numpy(norm(0.1).sample(_tensor(x), noise.keys(3, 5))), x)
+    assert not np.allclose(
+        to_numpy(norm(0.1).sample(to_tensor(x), noise.keys(3, 5))), x
+    )
 
 
 # Steepest directions
 
 
 def test_linf_steepest_is_the_sign_with_zero_for_zero():
-    gradient = _tensor([[3.0, -1e-30, 0.0]])
-    assert _numpy(Linf(0.1).steepest(gradient)).tolist() == [[1, -1, 0]]
+    gradient = to_tensor([[3.0, -1e-30, 0.0]])
+    assert to_numpy(Linf(0.1).steepest(gradient)).tolist() == [[1, -1, 0]]
     masked = Linf(0.1, mutable=[False, True, True]).steepest(gradient)
-    assert _numpy(masked).tolist() == [[0, -1, 0]]
+    assert to_numpy(masked).tolist() == [[0, -1, 0]]
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-12, 1e-30, 1e30])
 def test_l2_steepest_is_the_unit_gradient_however_small(size):
     gradient = np.random.default_rng(3).normal(size=(5, 3, 4, 2))
-    direction = _numpy(L2(0.1).steepest(_tensor(gradient * size)))
+    direction = to_numpy(L2(0.1).steepest(to_tensor(gradient * size)))
     norms = np.linalg.norm(gradient.reshape(5, -1), axis=-1)
     np.testing.assert_allclose(
         direction, gradient / norms.reshape(-1, 1, 1, 1), atol=1e-6
@@ -113,15 +98,15 @@ def test_l2_steepest_is_the_unit_gradient_however_small(size):
 def test_zero_gradient_gives_the_zero_direction(norm):
     gradient = np.zeros((2, 3, 4, 2))
     gradient[1] = 1.0
-    direction = _numpy(norm(0.1).steepest(_tensor(gradient)))
+    direction = to_numpy(norm(0.1).steepest(to_tensor(gradient)))
     assert np.all(direction[0] == 0) and np.all(direction[1] > 0)
 
 
 def test_l2_steepest_ignores_fixed_features_and_weighs_radii():
-    gradient = _tensor([[3.0, 4.0, 12.0]])
-    masked = _numpy(L2(0.1, mutable=[True, True, False]).steepest(gradient))
+    gradient = to_tensor([[3.0, 4.0, 12.0]])
+    masked = to_numpy(L2(0.1, mutable=[True, True, False]).steepest(gradient))
     np.testing.assert_allclose(masked, [[0.6, 0.8, 0.0]], atol=1e-6)
     # In the ellipsoid |change / radius| <= 1 the best change is
     # radius * unit(radius * gradient): the step, too, is in units of the radius.
-    weighed = _numpy(L2([0.4, 0.3, 0.0]).steepest(gradient))
+    weighed = to_numpy(L2([0.4, 0.3, 0.0]).steepest(gradient))
     np.testing.assert_allclose(weighed, [[0.5**0.5, 0.5**0.5, 0.0]], atol=1e-6)

@@ -2,27 +2,10 @@
 
 import numpy as np
 import pytest
-from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat.threat_models import L2, Linf
-
-BOTH = pytest.mark.parametrize("norm", [Linf, L2])
-
-
-def _numpy(tensor):
-    return ops.convert_to_numpy(tensor)
-
-
-def _tensor(array):
-    return ops.convert_to_tensor(np.asarray(array, "float32"))
-
-
-def _images(count=6, shape=(3, 4, 2), seed=0):
-    x = np.random.default_rng(seed).uniform(size=(count, *shape)).astype("float32")
-    x[0, 0], x[0, 1] = 0.0, 1.0
-    return x
-
+from tests.balls import BOTH, images, to_numpy, to_tensor
 
 # Units
 
@@ -53,7 +36,10 @@ def test_epsilon_and_bounds_may_be_arrays_per_feature():
     np.testing.assert_allclose(ball.radius, [0.1, 0.0, 0.3], rtol=1e-6)
     ball = Linf("1/4", bounds=(np.array([0, -1]), np.array([1, 7])))
     np.testing.assert_allclose(ball.radius, [0.25, 2.0])
-    assert _numpy(ball.box(_tensor([[-3, -3], [9, 9]]))).tolist() == [[0, -1], [1, 7]]
+    assert to_numpy(ball.box(to_tensor([[-3, -3], [9, 9]]))).tolist() == [
+        [0, -1],
+        [1, 7],
+    ]
 
 
 @BOTH
@@ -64,8 +50,8 @@ def test_length_and_scaled_are_in_input_units(norm):
     half = ball.scaled(0.5)
     assert type(half) is norm and half.radius == pytest.approx(4.0)
     assert half.bounds == (0, 255)
-    tensor = ball.scaled(_tensor(0.0)).radius  # warm-up starts at zero
-    assert float(_numpy(tensor)) == 0.0
+    tensor = ball.scaled(to_tensor(0.0)).radius  # warm-up starts at zero
+    assert float(to_numpy(tensor)) == 0.0
 
 
 def test_public_names_are_the_classes():
@@ -131,23 +117,23 @@ def test_bounds_out_of_order_are_named(norm, bounds):
 
 
 def test_projections_equal_their_closed_forms():
-    x = _tensor([[0.5, 0.9, 0.1]])
-    moved = _tensor([[0.8, 1.3, 0.05]])
+    x = to_tensor([[0.5, 0.9, 0.1]])
+    moved = to_tensor([[0.8, 1.3, 0.05]])
     np.testing.assert_allclose(
-        _numpy(Linf(0.2).project(moved, x)), [[0.7, 1.0, 0.05]], atol=1e-6
+        to_numpy(Linf(0.2).project(moved, x)), [[0.7, 1.0, 0.05]], atol=1e-6
     )
     np.testing.assert_allclose(
-        _numpy(Linf(0.2).ball(moved, x)), [[0.7, 1.1, 0.05]], atol=1e-6
+        to_numpy(Linf(0.2).ball(moved, x)), [[0.7, 1.1, 0.05]], atol=1e-6
     )
     change = np.array([0.3, 0.4, -0.05])
     scaled = change * 0.2 / np.linalg.norm(change)
     np.testing.assert_allclose(
-        _numpy(L2(0.2).project(moved, x)),
+        to_numpy(L2(0.2).project(moved, x)),
         [np.clip([0.5, 0.9, 0.1] + scaled, 0, 1)],
         atol=1e-6,
     )
     np.testing.assert_allclose(  # inside already: nothing moves
-        _numpy(L2(0.9).ball(moved, x)), _numpy(moved), atol=1e-6
+        to_numpy(L2(0.9).ball(moved, x)), to_numpy(moved), atol=1e-6
     )
 
 
@@ -155,12 +141,12 @@ def test_projections_equal_their_closed_forms():
 @pytest.mark.parametrize("mutable", [None, np.arange(24).reshape(3, 4, 2) % 3 > 0])
 def test_projection_is_inside_idempotent_and_keeps_fixed_features(norm, mutable):
     ball = norm(0.3, mutable=mutable)
-    x = _images()
+    x = images()
     far = x + np.random.default_rng(1).normal(scale=2, size=x.shape).astype("float32")
-    once = _numpy(ball.project(_tensor(far), _tensor(x)))
+    once = to_numpy(ball.project(to_tensor(far), to_tensor(x)))
     assert once.min() >= 0 and once.max() <= 1
-    assert np.all(_numpy(ball.distance(_tensor(once), _tensor(x))) <= 0.3 + 1e-6)
-    twice = _numpy(ball.project(_tensor(once), _tensor(x)))
+    assert np.all(to_numpy(ball.distance(to_tensor(once), to_tensor(x))) <= 0.3 + 1e-6)
+    twice = to_numpy(ball.project(to_tensor(once), to_tensor(x)))
     np.testing.assert_allclose(twice, once, atol=1e-6)
     assert np.abs(once - x).max() > 0.05
     if mutable is not None:
@@ -173,7 +159,7 @@ def test_projection_respects_one_radius_per_feature(norm):
     x = np.full((4, 3), 0.5, "float32")
     change = np.random.default_rng(2).normal(size=(4, 3)).astype("float32")
     change[:, 0] = 0.0 if norm is L2 else change[:, 0]
-    result = _numpy(norm(radius).project(_tensor(x + change), _tensor(x))) - x
+    result = to_numpy(norm(radius).project(to_tensor(x + change), to_tensor(x))) - x
     assert np.all(result[:, 0] == 0) and np.all(np.isfinite(result))
     assert np.all(np.abs(result) <= radius + 1e-6)
     relative = np.linalg.norm(result[:, 1:] / radius[1:], axis=-1)
@@ -183,19 +169,21 @@ def test_projection_respects_one_radius_per_feature(norm):
 
 def test_l2_feature_of_radius_zero_that_moved_is_brought_back():
     ball = L2([0.0, 0.1])
-    result = _numpy(ball.project(_tensor([[0.9, 0.55]]), _tensor([[0.5, 0.5]])))
+    result = to_numpy(ball.project(to_tensor([[0.9, 0.55]]), to_tensor([[0.5, 0.5]])))
     assert result[0, 0] == pytest.approx(0.5, abs=1e-6)
     assert np.all(np.isfinite(result)) and abs(result[0, 1] - 0.5) <= 0.1
 
 
 def test_distances_are_the_norms_per_example():
-    x, y = _images(seed=1), _images(seed=2)
+    x, y = images(seed=1), images(seed=2)
     flat = (y - x).reshape(len(x), -1)
     np.testing.assert_allclose(
-        _numpy(Linf(0.1).distance(_tensor(y), _tensor(x))), np.abs(flat).max(-1), 1e-6
+        to_numpy(Linf(0.1).distance(to_tensor(y), to_tensor(x))),
+        np.abs(flat).max(-1),
+        1e-6,
     )
     np.testing.assert_allclose(
-        _numpy(L2(0.1).distance(_tensor(y), _tensor(x))),
+        to_numpy(L2(0.1).distance(to_tensor(y), to_tensor(x))),
         np.linalg.norm(flat, axis=-1),
         1e-5,
     )
