@@ -3,9 +3,10 @@
     classifier = lenet(num_classes=2, input_shape=(8, 8, 1))
     classifier = as_logits(keras.applications.MobileNet(classes=10, weights=None))
 
-In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18` build plain functional
-models; `as_logits` turns a softmax output into logits; `feature_model` and
-`find_embedding` show where the embedding is; `replace_head` puts a head on it.
+In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18`, `resnet50` and
+`wide_resnet` build plain functional models; `as_logits` turns a softmax output into
+logits; `feature_model` and `find_embedding` show where the embedding is; `replace_head`
+puts a head on it.
 """
 
 from keras_mpat.models.adversarial_model import AdversarialModel
@@ -14,7 +15,9 @@ from keras_mpat.models.embedding import feature_model, find_embedding
 from keras_mpat.models.lenet import lenet, lenet_tla
 from keras_mpat.models.replace_head import replace_head
 from keras_mpat.models.resnet18 import resnet18
+from keras_mpat.models.resnet50 import resnet50
 from keras_mpat.models.small_cnn import small_cnn
+from keras_mpat.models.wide_resnet import wide_resnet
 
 __all__ = [
     "AdversarialModel",
@@ -26,5 +29,7 @@ __all__ = [
     "lenet_tla",
     "replace_head",
     "resnet18",
+    "resnet50",
     "small_cnn",
+    "wide_resnet",
 ]

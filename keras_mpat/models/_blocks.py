@@ -9,6 +9,12 @@ import math
 
 from keras import initializers, layers
 
+from keras_mpat import backend
+
+# Of the CIFAR-10 training set, per channel, pixels in [0, 1].
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR10_STD = (0.2471, 0.2435, 0.2616)
+
 
 def normalize(x, mean, std):
     """Maps pixels in [0, 1] to (x - mean) / std, inside the model.
@@ -51,42 +57,42 @@ def conv(x, filters, kernel_size, *, name, strides=1, padding="same"):
     )(x)
 
 
-def conv3x3(x, filters, strides, *, name):
-    """3x3 convolution that pads one pixel on each side.
+def batch_norm(x, *, name, synchronized=False):
+    """BatchNorm with the constants of the PyTorch recipes.
 
-    TensorFlow's 'same' pads a strided 3x3 convolution by (0, 1), PyTorch by (1, 1);
-    published weights need the latter.
+    Args:
+        x: KerasTensor (B, ..., C_in).
+        name: str, name of the layer.
+        synchronized: bool, the statistics of a batch are those of all replicas of a
+            `tf.distribute` strategy together, not of each for itself. Default False.
+
+    Raises:
+        ValueError: if `synchronized` on another backend than TensorFlow.
     """
-    if strides == 1:
-        return conv(x, filters, 3, name=name)
-    x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
-    return conv(x, filters, 3, strides=strides, padding="valid", name=name)
+    if synchronized and backend.NAME != "tensorflow":
+        raise ValueError(
+            f"`synchronized` must be False on the backend {backend.NAME}: Keras has it "
+            "for TensorFlow only. Received: synchronized=True. Leave it out; on JAX "
+            "the statistics are those of the whole batch on any number of devices."
+        )
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, synchronized=bool(synchronized), name=name
+    )(x)
 
 
-def projection(x, filters, strides, *, name):
-    """Shortcut of a residual block: 1x1 convolution and BatchNorm where shapes differ.
-
-    Nothing, when `x` already has the shape of the block's output.
-    """
-    if strides == 1 and x.shape[-1] == filters:
-        return x
-    x = conv(x, filters, 1, strides=strides, padding="valid", name=f"{name}_conv")
-    return batch_norm(x, name=f"{name}_bn")
+def bn_relu(x, *, name, index="", synchronized=False):
+    """BatchNorm and ReLU, named `{name}_bn{index}` and `{name}_relu{index}`."""
+    x = batch_norm(x, name=f"{name}_bn{index}", synchronized=synchronized)
+    return layers.ReLU(name=f"{name}_relu{index}")(x)
 
 
-def batch_norm(x, *, name):
-    """BatchNorm with the constants of the PyTorch recipes."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
-
-
-def conv_bn_relu(x, filters, kernel_size, *, name, strides=1):
+def conv_bn_relu(x, filters, kernel_size, *, name, strides=1, synchronized=False):
     """Convolution, BatchNorm, ReLU with 'same' padding."""
     x = conv(x, filters, kernel_size, strides=strides, name=f"{name}_conv")
-    x = batch_norm(x, name=f"{name}_bn")
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return bn_relu(x, name=name, synchronized=synchronized)
 
 
-def dense_bn_relu(x, units, *, name):
+def dense_bn_relu(x, units, *, name, synchronized=False):
     """Dense without bias, BatchNorm, ReLU."""
     x = layers.Dense(
         units,
@@ -94,8 +100,7 @@ def dense_bn_relu(x, units, *, name):
         kernel_initializer=he_normal("fan_in"),
         name=f"{name}_dense",
     )(x)
-    x = batch_norm(x, name=f"{name}_bn")
-    return layers.ReLU(name=f"{name}_relu")(x)
+    return bn_relu(x, name=name, synchronized=synchronized)
 
 
 def dense_relu(x, units, *, name):

@@ -19,6 +19,7 @@ def lenet(
     units=100,
     mean=0.1307,
     std=0.3081,
+    synchronized=False,
     name="lenet",
 ):
     """Two strided 4x4 convolutions and two dense layers, with BatchNorm.
@@ -33,6 +34,8 @@ def lenet(
         units: int, D, width of the embedding. Default 100.
         mean: float or one per channel, subtracted from the pixels. Default 0.1307.
         std: float or one per channel, > 0, divides them. Default 0.3081 (MNIST).
+        synchronized: bool, BatchNorm over all replicas of a `tf.distribute` strategy;
+            TensorFlow only, see `resnet18`. Default False.
         name: str, name of the model. Default "lenet".
 
     Returns:
@@ -40,17 +43,19 @@ def lenet(
         input of its last layer, after the ReLU.
 
     Raises:
-        ValueError: for less than two classes, or a bad `mean` or `std`.
+        ValueError: for less than two classes, a bad `mean` or `std`, or
+            `synchronized` on another backend than TensorFlow.
 
     References:
         Wong, Rice, Kolter, arXiv:2001.03994; Khan et al., Sensors 23(13):6173, 2023.
     """
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
+    sync = {"synchronized": synchronized}
     for index, width in enumerate(filters, start=1):
-        x = blocks.conv_bn_relu(x, width, 4, strides=2, name=f"block{index}")
+        x = blocks.conv_bn_relu(x, width, 4, strides=2, name=f"block{index}", **sync)
     x = layers.Flatten(name="flatten")(x)
-    x = blocks.dense_bn_relu(x, units, name="hidden")
+    x = blocks.dense_bn_relu(x, units, name="hidden", **sync)
     return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
 
 
@@ -62,6 +67,7 @@ def lenet_tla(
     units=1024,
     mean=0.1307,
     std=0.3081,
+    synchronized=False,
     name="lenet_tla",
 ):
     """Four 3x3 convolutions, two poolings and two dense layers: TLA's MNIST net.
@@ -77,6 +83,8 @@ def lenet_tla(
         units: int, D, width of the embedding. Default 1024.
         mean: float or one per channel, subtracted from the pixels. Default 0.1307.
         std: float or one per channel, > 0, divides them. Default 0.3081 (MNIST).
+        synchronized: bool, BatchNorm over all replicas of a `tf.distribute` strategy;
+            TensorFlow only, see `resnet18`. Default False.
         name: str, name of the model. Default "lenet_tla".
 
     Returns:
@@ -84,17 +92,19 @@ def lenet_tla(
         input of its last layer, after the ReLU.
 
     Raises:
-        ValueError: for less than two classes, or a bad `mean` or `std`.
+        ValueError: for less than two classes, a bad `mean` or `std`, or
+            `synchronized` on another backend than TensorFlow.
 
     References:
         Mao et al., Metric Learning for Adversarial Robustness, arXiv:1909.00900.
     """
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
+    sync = {"synchronized": synchronized}
     for index, width in enumerate(filters, start=1):
-        x = blocks.conv_bn_relu(x, width, 3, name=f"block{index}")
+        x = blocks.conv_bn_relu(x, width, 3, name=f"block{index}", **sync)
         if index % 2 == 0:
             x = layers.MaxPooling2D(name=f"pool{index // 2}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = blocks.dense_bn_relu(x, units, name="hidden")
+    x = blocks.dense_bn_relu(x, units, name="hidden", **sync)
     return keras.Model(inputs, blocks.logits(x, num_classes), name=name)

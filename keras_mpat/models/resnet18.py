@@ -2,14 +2,16 @@
 
 classifier = resnet18(num_classes=2)             # CIFAR10-2
 tiny = resnet18(num_classes=2, width=16)         # one sixteenth of the weights
+fast = resnet18(preact=True)                     # PreActResNet-18, the net of Fast-AT
 """
 
 import keras
 from keras import layers
 
 from keras_mpat.models import _blocks as blocks
+from keras_mpat.models import _residual as residual
 
-_BLOCKS = (2, 2, 2, 2)
+_DEPTHS = (2, 2, 2, 2)
 
 
 def resnet18(
@@ -17,26 +19,34 @@ def resnet18(
     *,
     input_shape=(32, 32, 3),
     width=64,
-    mean=(0.4914, 0.4822, 0.4465),
-    std=(0.2471, 0.2435, 0.2616),
+    preact=False,
+    mean=blocks.CIFAR10_MEAN,
+    std=blocks.CIFAR10_STD,
+    synchronized=False,
     name="resnet18",
 ):
     """Residual net with eight basic blocks and a stem for small images.
 
-    A 3x3 stem of stride 1 without pooling, [2, 2, 2, 2] post-activation blocks of
-    width, 2, 4 and 8 times that, projection shortcuts, global average pooling. With
-    ten classes and width 64 it has 11 173 962 trainable parameters. Strided
-    convolutions pad symmetrically, so published PyTorch weights give the same outputs
-    once transposed.
+    A 3x3 stem of stride 1 without pooling, [2, 2, 2, 2] blocks of width, 2, 4 and 8
+    times that, projection shortcuts, global average pooling. With ten classes and
+    width 64 it has 11 173 962 trainable parameters, as PreActResNet-18 11 172 170.
+    Strided convolutions pad symmetrically, so published PyTorch weights give the same
+    outputs once transposed.
 
     Args:
         num_classes: int >= 2, C. Default 10.
         input_shape: (H, W, C_in), pixels in [0, 1]. Default (32, 32, 3).
         width: int, channels of the first stage; D = 8 * width. Default 64.
+        preact: bool, BatchNorm and ReLU stand before each convolution instead of
+            after it, and once more before the pooling. Default False.
         mean: float or one per channel, subtracted from the pixels.
             Default: means of the CIFAR-10 training set.
         std: float or one per channel, > 0, divides them.
             Default: standard deviations of the CIFAR-10 training set.
+        synchronized: bool, BatchNorm takes the statistics of a batch over all replicas
+            of a `tf.distribute` strategy, so that several devices train as one does.
+            TensorFlow only; a model saved with it loads on TensorFlow only. On JAX the
+            statistics are those of the whole batch without it. Default False.
         name: str, name of the model. Default "resnet18".
 
     Returns:
@@ -44,30 +54,22 @@ def resnet18(
         at width 64, is the input of its last layer.
 
     Raises:
-        ValueError: for less than two classes, or a bad `mean` or `std`.
+        ValueError: for less than two classes, a bad `mean` or `std`, or
+            `synchronized` on another backend than TensorFlow.
 
     References:
-        He et al., Deep Residual Learning, arXiv:1512.03385 (§4.2 for the stem).
+        He et al., Deep Residual Learning, arXiv:1512.03385 (§4.2 for the stem);
+        Identity Mappings, arXiv:1603.05027 (preact), whose last BatchNorm and ReLU
+        are those of Wong, Rice, Kolter, Fast is better than free, arXiv:2001.03994.
     """
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
     x = blocks.conv(x, width, 3, name="stem_conv")
-    x = layers.ReLU(name="stem_relu")(blocks.batch_norm(x, name="stem_bn"))
-    for stage, depth in enumerate(_BLOCKS):
-        for index in range(depth):
-            strides = 2 if stage > 0 and index == 0 else 1
-            block_name = f"stage{stage + 1}_block{index + 1}"
-            x = _basic_block(x, width * 2**stage, strides, name=block_name)
+    if not preact:
+        x = blocks.bn_relu(x, name="stem", synchronized=synchronized)
+    block = residual.preact_block if preact else residual.basic_block
+    x = residual.stages(x, block, _DEPTHS, width, synchronized=synchronized)
+    if preact:
+        x = blocks.bn_relu(x, name="final", synchronized=synchronized)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
-
-
-def _basic_block(x, filters, strides, *, name):
-    shortcut = blocks.projection(x, filters, strides, name=f"{name}_shortcut")
-    x = blocks.conv3x3(x, filters, strides, name=f"{name}_conv1")
-    x = blocks.batch_norm(x, name=f"{name}_bn1")
-    x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = blocks.conv3x3(x, filters, 1, name=f"{name}_conv2")
-    x = blocks.batch_norm(x, name=f"{name}_bn2")
-    x = layers.Add(name=f"{name}_add")([x, shortcut])
-    return layers.ReLU(name=f"{name}_relu2")(x)
