@@ -47,15 +47,21 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
     options: dict[str, Any] = {"input_shape": info.input_shape}
     if info.mean:
         options |= {"mean": info.mean, "std": info.std}
-    if settings.width is not None:
-        options["width"] = settings.width
+    sizes = {
+        "width": settings.width,
+        "depth": settings.depth,
+        "widen": settings.widen,
+    }
+    options |= {name: size for name, size in sizes.items() if size is not None}
     if settings.filters is not None:
         options["filters"] = tuple(settings.filters)
     builders = {
         "lenet": mpat.models.lenet,
         "lenet_tla": mpat.models.lenet_tla,
         "resnet18": mpat.models.resnet18,
+        "resnet50": mpat.models.resnet50,
         "small_cnn": mpat.models.small_cnn,
+        "wide_resnet": mpat.models.wide_resnet,
     }
     return builders[settings.model](info.num_classes, **options)
 

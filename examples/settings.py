@@ -97,7 +97,9 @@ _NEEDS = {
     "prototypes_per_class": ("head", ("soft_triple",)),
     "head_weight": ("head", ("soft_triple",)),
     "regularizer_weight": ("regularizer", ("weights", "features")),
-    "width": ("model", ("resnet18",)),
+    "width": ("model", ("resnet18", "resnet50", "wide_resnet")),
+    "depth": ("model", ("wide_resnet",)),
+    "widen": ("model", ("wide_resnet",)),
     "filters": ("model", ("lenet", "lenet_tla")),
 }
 
@@ -111,6 +113,8 @@ class Settings:
     head: str
     model: str
     width: int | None
+    depth: int | None
+    widen: int | None
     filters: list[int] | None
     epochs: int
     batch_size: int
@@ -175,6 +179,8 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "strategy": strategy,
         "head": "none" if strategy == "standard" else "soft_triple",
         "width": None,
+        "depth": None,
+        "widen": None,
         "filters": None,
         "regularizer": "weights",
         "optimizer": "sgd",

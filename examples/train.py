@@ -145,10 +145,11 @@ def define_flags() -> None:
         flags.DEFINE_list(name, None, text)
 
 
+_MODELS = "lenet lenet_tla small_cnn resnet18 resnet50 wide_resnet".split()
 _CHOICES = {
     "strategy": (["standard", "pgd", "fast", "free"], "How a batch becomes an update."),
     "head": (["soft_triple", "none"], "Head; none is the default of standard."),
-    "model": (["lenet", "lenet_tla", "small_cnn", "resnet18"], "Network."),
+    "model": (_MODELS, "Network."),
     "regularizer": (["weights", "features", "none"], "L_norm: what is kept small."),
     "optimizer": (["sgd", "adam"], "SGD has momentum 0.9."),
     "schedule": (["cyclic", "step", "constant"], "Learning-rate schedule."),
@@ -156,7 +157,9 @@ _CHOICES = {
     "jit": (["auto", "true", "false"], "XLA; auto: on an accelerator only."),
 }
 _COUNTS = {
-    "width": "Channels of the first stage (resnet18).",
+    "width": "Channels of the first stage (resnets), of the stem (wide_resnet).",
+    "depth": "Layers (wide_resnet): 28, 34.",
+    "widen": "Factor on the channels (wide_resnet).",
     "epochs": "Passes over the data.",
     "batch_size": "Images per batch.",
     "steps": "Steps of the training attack (pgd).",

@@ -36,6 +36,16 @@ def stages(x, block, depths, width, *, synchronized=False):
     return x
 
 
+def imagenet_stem(x, width, *, synchronized=False):
+    """7x7 convolution of stride 2, BatchNorm, ReLU, 3x3 max-pooling of stride 2."""
+    x = layers.ZeroPadding2D(3, name="stem_conv_pad")(x)
+    x = blocks.conv(x, width, 7, strides=2, padding="valid", name="stem_conv")
+    x = blocks.bn_relu(x, name="stem", synchronized=synchronized)
+    # Zeros never win a maximum after a ReLU, so this equals padding with -infinity.
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    return layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+
+
 def basic_block(x, filters, strides, *, name, synchronized=False):
     """Two 3x3 convolutions; BatchNorm and ReLU after each (arXiv:1512.03385)."""
     sync = {"synchronized": synchronized}

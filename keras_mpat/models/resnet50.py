@@ -68,18 +68,9 @@ def resnet50(
     if stem == "cifar":
         x = blocks.conv_bn_relu(x, width, 3, name="stem", synchronized=synchronized)
     else:
-        x = _imagenet_stem(x, width, synchronized)
+        x = residual.imagenet_stem(x, width, synchronized=synchronized)
     x = residual.stages(
         x, residual.bottleneck, _DEPTHS, width, synchronized=synchronized
     )
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
-
-
-def _imagenet_stem(x, width, synchronized):
-    x = layers.ZeroPadding2D(3, name="stem_conv_pad")(x)
-    x = blocks.conv(x, width, 7, strides=2, padding="valid", name="stem_conv")
-    x = blocks.bn_relu(x, name="stem", synchronized=synchronized)
-    # Zeros never win a maximum after a ReLU, so this equals padding with -infinity.
-    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    return layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)

@@ -86,11 +86,31 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"strategy": "pgd", "replays": 3}, "`replays` has no effect"),
         ({"head": "none", "prototypes_per_class": 3}, "has no effect with head=none"),
         ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
+        ({"model": "resnet50", "depth": 28}, "choose model from: wide_resnet"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         settings.resolve(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "units"),
+    [
+        ({"model": "resnet18", "width": 2}, 8 * 2),
+        ({"model": "resnet50", "width": 2}, 32 * 2),
+        ({"model": "wide_resnet", "width": 2, "depth": 10, "widen": 3}, 4 * 2 * 3),
+    ],
+    ids=lambda value: value["model"] if isinstance(value, dict) else None,
+)
+def test_networks_and_their_sizes(given, units):
+    chosen = settings.resolve({"dataset": "cifar10_2", **given})
+    info = building.datasets.info("cifar10_2")
+    classifier = building.build_classifier(chosen, info)
+    assert classifier.name == given["model"]
+    assert classifier.layers[-1].kernel.shape == (units, 2)
+    normalization = classifier.layers[1]
+    np.testing.assert_allclose(np.ravel(normalization.mean), info.mean, rtol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["eight", "0,1"])

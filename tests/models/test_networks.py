@@ -5,10 +5,21 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_mpat.models import _blocks as blocks
-from keras_mpat.models import feature_model, lenet, lenet_tla, resnet18, small_cnn
+from keras_mpat import Linf, backend
+from keras_mpat.attacks import PGD
+from keras_mpat.models import (
+    _residual,
+    feature_model,
+    lenet,
+    lenet_tla,
+    resnet18,
+    resnet50,
+    small_cnn,
+    wide_resnet,
+)
+from keras_mpat.objectives import CrossEntropy
 
-DIGITS = (8, 8, 1)
+DIGITS, COLOR = (8, 8, 1), (16, 16, 3)
 SMALL = {
     "lenet": lambda **kw: lenet(3, input_shape=DIGITS, filters=(2, 4), units=6, **kw),
     "lenet_tla": lambda **kw: lenet_tla(
@@ -17,6 +28,13 @@ SMALL = {
     "small_cnn": lambda **kw: small_cnn(3, input_shape=(16, 16, 1), units=6, **kw),
     "resnet18": lambda **kw: resnet18(
         3, input_shape=DIGITS, width=2, **{"mean": 0.5, "std": 0.25, **kw}
+    ),
+    "resnet18_preact": lambda **kw: resnet18(
+        3, input_shape=COLOR, width=2, preact=True, **kw
+    ),
+    "resnet50": lambda **kw: resnet50(3, input_shape=COLOR, width=2, **kw),
+    "wide_resnet": lambda **kw: wide_resnet(
+        3, depth=10, widen=2, input_shape=COLOR, width=2, **kw
     ),
 }
 
@@ -48,6 +66,8 @@ def batch(model, size=4):
         (lenet, 256 + 32 + 8192 + 64 + 156_800 + 200 + 1010, 100),
         (small_cnn, 312_202, 200),
         (resnet18, 11_173_962, 512),
+        (resnet50, 23_520_842, 2048),
+        (wide_resnet, 46_160_474, 640),
         # By hand: 3x3 convolutions, BatchNorms, 7 * 7 * 256 -> 1024 -> 10.
         (lenet_tla, 9 * 43_040 + 2 * 480 + 12_845_056 + 2 * 1024 + 10_250, 1024),
     ],
@@ -67,6 +87,30 @@ def test_ends_in_logits(network):
     assert y.shape == (4, 3)
     kernel, bias = map(ops.convert_to_numpy, model.layers[-1].weights)
     np.testing.assert_allclose(y, embedding @ kernel + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_one_step_of_pgd(network):
+    """With the least likely class as label: of a sure net, CE's own gradient is 0."""
+    x = batch(network)
+
+    def logits_fn(x):
+        return network(x, training=False)
+
+    y = np.argmin(ops.convert_to_numpy(logits_fn(x)), axis=-1)
+
+    def objective(x):
+        logits = logits_fn(x)
+        return CrossEntropy()(y, logits), logits
+
+    gradient, _, _ = backend.input_gradient(objective, ops.convert_to_tensor(x))
+    gradient = ops.convert_to_numpy(gradient)
+    assert np.all(np.isfinite(gradient))
+    assert np.all(np.max(np.abs(gradient), axis=(1, 2, 3)) > 1e-6)
+    attacked = PGD(Linf("8/255"), steps=1)(logits_fn, x, y, seed=0)
+    attacked = ops.convert_to_numpy(attacked)
+    assert np.all(np.isfinite(logits_fn(attacked)))
+    assert 0.0 <= attacked.min() and attacked.max() <= 1.0
+    assert 7.9 / 255 < np.max(np.abs(attacked - x)) <= 8 / 255 + 1e-6
 
 
 def test_normalization_is_the_first_layer(network):
@@ -92,18 +136,18 @@ def test_normalization_per_channel():
 def test_batch_norm_has_the_published_constants(networks):
     norms = [
         layer
-        for name in ("lenet", "resnet18")
+        for name in ("lenet", "resnet18", "resnet50", "wide_resnet")
         for layer in networks[name].layers
         if isinstance(layer, layers.BatchNormalization)
     ]
-    assert len(norms) == 3 + 20
+    assert len(norms) == 3 + 20 + 53 + 7
     assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.9, 1e-5)}
 
 
 def test_strided_convolutions_pad_on_both_sides(networks):
     """At stride 2 PyTorch's centers are pixels 0, 2, …; 'same' takes 1, 3, …"""
     image = keras.Input((8, 8, 1))
-    model = keras.Model(image, blocks.conv3x3(image, 1, 2, name="conv"))
+    model = keras.Model(image, _residual.conv3x3(image, 1, 2, name="conv"))
     kernel = np.zeros((3, 3, 1, 1))
     kernel[1, 1] = 1.0
     model.set_weights([kernel])
@@ -136,8 +180,21 @@ def test_kernels_are_he_normal():
         (lambda: lenet(std=(0.3, 0.3, 0.3)), "std"),
         (lambda: resnet18(mean=float("nan")), "mean"),
         (lambda: small_cnn(input_shape=(12, 12, 1)), "input_shape"),
+        (lambda: resnet50(stem="cifar10"), "stem"),
+        (lambda: wide_resnet(depth=28.0), "depth"),
+        (lambda: wide_resnet(depth=10, widen=0), "widen"),
+        (lambda: wide_resnet(depth=10, width=1.5), "width"),
     ],
 )
 def test_errors_name_the_argument(build, message):
     with pytest.raises(ValueError, match=f"`{message}` must .*Received"):
         build()
+
+
+@pytest.mark.parametrize(
+    ("depth", "nearest"), [(32, "28 or 34"), (18, "16 or 22"), (4, "10"), (9, "10")]
+)
+def test_a_wrong_depth_is_told_the_nearest(depth, nearest):
+    message = rf"`depth` must be 6 n \+ 4 .* depth={depth}\. The nearest: {nearest}\."
+    with pytest.raises(ValueError, match=message):
+        wide_resnet(depth=depth)
