@@ -31,7 +31,7 @@ FLOORS = (
         "threat_models",
         "version",
     },
-    {"attacks", "layers"},
+    {"attacks", "layers", "metrics"},
     {"training"},
     {"models"},
     {"callbacks", "evaluation", "pretraining"},

@@ -88,3 +88,34 @@ def robustness_curves(
     axis.legend(frameon=False)
     figure.tight_layout()
     figure.savefig(path)
+
+
+def trade_off(
+    shares: Sequence[float],
+    points: Sequence[tuple[float, float]],
+    path,
+    *,
+    title: str = "",
+) -> None:
+    """Clean against robust accuracy along the way from one net to another.
+
+    Args:
+        shares: how far along, 0 to 1; written beside each point.
+        points: (clean accuracy, robust accuracy) of each, in [0, 1].
+        path: where to write the PNG.
+        title: title of the figure.
+    """
+    figure = Figure(figsize=(5.2, 3.6), dpi=110)
+    axis = figure.subplots()
+    clean, robust = 100 * np.asarray(points).T
+    axis.plot(clean, robust, marker="o", color="#2166ac")
+    for share, *point in zip(shares, clean, robust, strict=True):
+        axis.annotate(
+            f"{share:g}", point, xytext=(5, 5), textcoords="offset points", fontsize=8
+        )
+    axis.set(xlabel="clean accuracy (%)", ylabel="accuracy under attack (%)")
+    axis.set(title=title)
+    axis.margins(0.1)
+    axis.grid(alpha=0.25)
+    figure.tight_layout()
+    figure.savefig(path)

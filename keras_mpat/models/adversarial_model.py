@@ -54,7 +54,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
     Input shape: that of the classifier. Output shape: (B, C) logits.
 
     Logs: `loss`, `ce_loss`, `head_loss` and metrics, on what the update saw;
-    `val_loss`, `val_accuracy` on clean data; `val_robust_accuracy` under the attack.
+    `val_loss`, `val_accuracy` on clean data; `val_robust_accuracy` under the attack,
+    and `val_worst_class_robust_accuracy`, that of the class with the lowest.
 
     Raises:
         ValueError: an argument of the wrong kind or out of range, a head for another
@@ -126,9 +127,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         self.ce_tracker = keras.metrics.Mean(name="ce_loss")
         self.head_tracker = keras.metrics.Mean(name="head_loss")
         self.collapse = CollapseMetric(self.num_classes)
-        self.robust_accuracy = None
-        if self.validation_attack is not None:
-            self.robust_accuracy = keras.metrics.Mean(name="robust_accuracy")
+        self.robust_metrics = self.build_robust_metrics()
         self.violations = None
         if self.strategy.threat_model is not None:
             self.violations = self.add_weight(
@@ -210,7 +209,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         else:
             logits, _ = forward.main_view(y_pred)
             logs = super().compute_metrics(x, y, logits, sample_weight)
-            hidden = {"robust_accuracy"}
+            hidden = set(self.robust_metrics)
             if self.head is None:
                 hidden.add(self.head_tracker.name)
         return {name: value for name, value in logs.items() if name not in hidden}

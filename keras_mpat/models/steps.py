@@ -8,11 +8,20 @@ import keras
 from keras import ops
 
 from keras_mpat import backend, noise
+from keras_mpat.metrics import WorstClassAccuracy
 from keras_mpat.objectives import Margin, class_ids
 
 
 class _Validation:
     """What the test steps of all backends share."""
+
+    def build_robust_metrics(self):
+        """Creates what the validation attack reports: {name in the logs: metric}."""
+        if self.validation_attack is None:
+            return {}
+        worst = WorstClassAccuracy(self.num_classes, name="worst_class_robust_accuracy")
+        mean = keras.metrics.Mean(name="robust_accuracy")
+        return {metric.name: metric for metric in (mean, worst)}
 
     def attack_validation_batch(self, data):
         """Attacks a validation batch and returns the logs with `robust_accuracy`."""
@@ -20,7 +29,8 @@ class _Validation:
         labels = class_ids(y, self.num_classes)
         logits_fn = self.logits_fn()
         # Examples seen so far: each has noise of its own, whatever the batch size.
-        seen = ops.cast(self.robust_accuracy.count, "int32")
+        mean, worst_class = self.robust_metrics.values()
+        seen = ops.cast(mean.count, "int32")
         rows = seen + ops.arange(ops.shape(x)[0], dtype="int32")
         keys = noise.of_indices(self.seed, rows)
         x_adv = self.validation_attack(logits_fn, x, labels, keys)
@@ -28,7 +38,8 @@ class _Validation:
             Margin().fooled(labels, logits_fn(x)),  # wrong before counts as not robust
             Margin().fooled(labels, logits_fn(x_adv)),
         )
-        self.robust_accuracy.update_state(1.0 - ops.cast(wrong, "float32"))
+        mean.update_state(1.0 - ops.cast(wrong, "float32"))
+        worst_class.count(labels, ops.logical_not(wrong))
         logs = self.get_metrics_result()
         del logs[self.ce_tracker.name], logs[self.head_tracker.name]
         return logs

@@ -1,0 +1,274 @@
+"""One-line breakages that the tests must notice: each is made in a copy, and caught.
+
+    python -m tests.mutations [--only "sign"] [--write results/mutations.md]
+
+A mutation names the tests that should notice it, to save the time of the others. The
+unbroken copy runs all of those tests first, so that a failure means the breakage.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+_COPIED = ("keras_mpat", "tests", "examples", "pyproject.toml", "README.md")
+_ATTACKS = "tests/contracts/test_attacks.py"
+_STRATEGIES = "tests/contracts/test_strategies.py"
+_HEAD = "tests/layers/test_soft_triple_head.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """In `file` of the package, `old` (found once) becomes `new`."""
+
+    title: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+    def apply(self, package: Path) -> None:
+        """Breaks the copy in `package`."""
+        path = package / self.file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+MUTATIONS = (
+    Mutation(
+        "the attack goes down instead of up",
+        "threat_models.py",
+        "return self._restrict(ops.sign(gradient), ops.zeros_like(gradient))",
+        "return self._restrict(-ops.sign(gradient), ops.zeros_like(gradient))",
+        _ATTACKS,
+    ),
+    Mutation(
+        "no projection on the L-infinity ball",
+        "threat_models.py",
+        "return ops.minimum(ops.maximum(x_adv, x - self.radius), x + self.radius)",
+        "return x_adv",
+        _ATTACKS,
+    ),
+    Mutation(
+        "no projection on the L2 ball",
+        "threat_models.py",
+        "return x + change / ops.maximum(norm, 1.0)",
+        "return x + change",
+        _ATTACKS,
+    ),
+    Mutation(
+        "no clipping to the valid inputs",
+        "threat_models.py",
+        "return ops.minimum(ops.maximum(x, low), high)",
+        "return x",
+        _ATTACKS,
+    ),
+    Mutation(
+        "features that cannot move do",
+        "threat_models.py",
+        'return ops.where(np.asarray(self.mutable, "bool"), changed, original)',
+        "return changed",
+        "tests/test_threat_models.py",
+    ),
+    Mutation(
+        "random start of the L2 ball too near its surface",
+        "threat_models.py",
+        "length = fraction ** (1.0 / max(int(free.sum()), 1))",
+        "length = fraction ** 0.0",
+        "tests/test_threat_models.py tests/test_threat_model_directions.py",
+    ),
+    Mutation(
+        "the L2 direction is not of unit length",
+        "threat_models.py",
+        "return x / ops.maximum(_norm(x), 1.0)",
+        "return x / 1.0",
+        "tests/test_threat_model_directions.py",
+    ),
+    Mutation(
+        "restarts keep the last run, not the worst",
+        "attacks/attack.py",
+        "ops.logical_and(same, new_value > value),",
+        "ops.logical_and(same, new_value > -1e30),",
+        "tests/attacks/test_pgd.py tests/attacks/test_worst_case.py",
+    ),
+    Mutation(
+        "all examples draw the same noise",
+        "noise.py",
+        'return fold(base, ops.arange(size, dtype="int32"))',
+        'return fold(base, 0 * ops.arange(size, dtype="int32"))',
+        "tests/test_noise.py",
+    ),
+    Mutation(
+        "the cross-entropy of the attack has the wrong sign",
+        "objectives.py",
+        "return ops.softplus(ops.logsumexp(others, axis=-1) - own)",
+        "return ops.softplus(own - ops.logsumexp(others, axis=-1))",
+        "tests/test_objectives.py",
+    ),
+    Mutation(
+        "a margin attack that stops at the decision boundary",
+        "objectives.py",
+        "return -ops.maximum(own - ops.max(others, axis=-1) + self.kappa, 0.0)",
+        "return -ops.maximum(own - ops.max(others, axis=-1), 0.0)",
+        "tests/test_objectives.py",
+    ),
+    Mutation(
+        "the attack runs BatchNorm in training mode",
+        "models/forward.py",
+        "return lambda x: model.classifier(x, training=False)",
+        "return lambda x: model.classifier(x, training=True)",
+        _STRATEGIES,
+    ),
+    Mutation(
+        "Free: the gradient catcher leaks into the input",
+        "training/free_training.py",
+        "x_adv + (catcher - ops.stop_gradient(catcher))",
+        "x_adv + catcher",
+        "tests/training/test_free_training.py",
+    ),
+    Mutation(
+        "Free: the perturbation starts anew in each replay",
+        "training/free_training.py",
+        "rows = ops.concatenate([moved - x, perturbation[count:]], axis=0)",
+        "rows = ops.concatenate([0 * (moved - x), perturbation[count:]], axis=0)",
+        "tests/training/test_free_training.py",
+    ),
+    Mutation(
+        "the warm-up of epsilon is an epoch late",
+        "training/strategy.py",
+        "done = epoch - self.clean_epochs",
+        "done = epoch - self.clean_epochs - 1",
+        "tests/training/test_adversarial_training.py",
+    ),
+    Mutation(
+        "the margin favors the true class",
+        "losses/soft_triple.py",
+        "logits = y_pred - self.scale * self.margin * own",
+        "logits = y_pred + self.scale * self.margin * own",
+        "tests/losses/test_soft_triple.py",
+    ),
+    Mutation(
+        "prototypes compete across classes",
+        "losses/soft_triple.py",
+        "return ops.sum(ops.softmax(scores, axis=-1) * similarities, axis=-1)",
+        "return ops.sum(ops.softmax(scores, axis=1) * similarities, axis=-1)",
+        _HEAD,
+    ),
+    Mutation(
+        "the regularizer over the wrong axis",
+        "losses/soft_triple.py",
+        'cosines = ops.einsum("ckd,cld->ckl", directions, directions)',
+        'cosines = ops.einsum("cdk,cdl->ckl", directions, directions)',
+        _HEAD,
+    ),
+    Mutation(
+        "inactive prototypes count",
+        "losses/soft_triple.py",
+        "scores = ops.where(active > 0, similarities / gamma, -1e9)",
+        "scores = similarities / gamma",
+        _HEAD,
+    ),
+    Mutation(
+        "the weight of the head is ignored",
+        "models/adversarial_model.py",
+        "return self.head_weight * loss",
+        "return loss",
+        "tests/models/test_adversarial_model.py",
+    ),
+    Mutation(
+        "what is wrong without an attack counts as robust",
+        "models/steps.py",
+        "Margin().fooled(labels, logits_fn(x)),  # wrong before counts as not robust",
+        "Margin().fooled(labels, logits_fn(x_adv)),",
+        "tests/models/test_hostile_use.py tests/models/test_adversarial_model.py",
+    ),
+    Mutation(
+        "the weakest class is the average one",
+        "metrics.py",
+        "lowest = ops.min(ops.where(seen > 0, share, 1.0))",
+        "lowest = ops.mean(ops.where(seen > 0, share, 1.0))",
+        "tests/test_metrics.py",
+    ),
+    Mutation(
+        "float16: input gradients are not scaled",
+        "backend.py",
+        "_GRADIENT_SCALE = 1024.0",
+        "_GRADIENT_SCALE = 2.0**-24",
+        "tests/models/test_mixed_precision.py",
+    ),
+    Mutation(
+        "the validation set is part of the training set",
+        "datasets/loading.py",
+        'split == "validation" else splits.complement(held_out, len(modes))',
+        'split == "validation" else np.arange(len(modes))',
+        "tests/datasets/test_dataset_splits.py",
+    ),
+)
+
+
+def copy(folder: Path) -> None:
+    """Copies what the tests need into `folder`."""
+    for name in _COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+
+
+def run_tests(folder: Path, tests: list[str]) -> int:
+    """The exit code of pytest in the copy: 0 all passed, 1 some failed."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    finished = subprocess.run(
+        [*command, *tests], cwd=folder, env=environment, capture_output=True
+    )
+    return finished.returncode
+
+
+def caught(mutation: Mutation) -> bool:
+    """Whether the tests of a mutation fail on a copy that has it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy(folder)
+        mutation.apply(folder / "keras_mpat")
+        return run_tests(folder, mutation.tests.split()) == 1
+
+
+def main() -> int:
+    """Runs what the flags choose; the exit code is the number of survivors."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="part of the titles to run")
+    parser.add_argument("--write", type=Path, help="file for the table")
+    given = parser.parse_args()
+    chosen = [m for m in MUTATIONS if given.only in m.title]
+    tests = sorted({test for mutation in chosen for test in mutation.tests.split()})
+    with tempfile.TemporaryDirectory() as name:
+        copy(Path(name))
+        if run_tests(Path(name), tests):
+            sys.exit(f"The tests fail on the unbroken code: {' '.join(tests)}")
+    lines = ["| breakage | file | caught |", "| --- | --- | --- |"]
+    survivors = 0
+    for number, mutation in enumerate(chosen, start=1):
+        start = time.perf_counter()
+        found = caught(mutation)
+        survivors += not found
+        word = "yes" if found else "NO"
+        lines.append(f"| {mutation.title} | `{mutation.file}` | {word} |")
+        seconds = time.perf_counter() - start
+        print(f"{number}/{len(chosen)}  {seconds:3.0f} s  {lines[-1]}", flush=True)
+    if given.write:
+        given.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{len(chosen) - survivors} of {len(chosen)} caught")
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""The breakages of `mutations.py` still fit the code that they break."""
+
+import pytest
+
+from tests.mutations import MUTATIONS, REPOSITORY
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.title.replace(" ", "-"))
+def test_the_line_is_there_once(mutation):
+    path = REPOSITORY / "keras_mpat" / mutation.file
+    assert path.read_text(encoding="utf-8").count(mutation.old) == 1
+    assert mutation.old != mutation.new
+    assert all((REPOSITORY / test).exists() for test in mutation.tests.split())
