@@ -2,20 +2,21 @@
 
     from keras_mpat import datasets
 
-    train = datasets.load("digits_2", "train")           # tf.data of (x, y)
+    train = datasets.load("digits_2", "train")           # batches (x, y)
     x, y, modes = datasets.arrays("digits_2", "test")    # NumPy, with hidden modes
     own = datasets.from_arrays(images, labels, shuffle=True)
 
 Reading order: `catalog` says what a data set is and keeps the registry, `sets`
 lists those that come with the package, `digits` and `tfds` read them, `splits` draws
 the validation set, `loading` holds `arrays` and `load`, `pipeline` turns arrays into
-batches, `augmentation` alters them.
+batches, `plans` chooses and orders them, `augmentation` alters them, `streams` gives
+them to Keras.
 """
 
 from keras_mpat.datasets.augmentation import Augmentation, PadCropFlip
 from keras_mpat.datasets.catalog import DatasetInfo, info, names, register
 from keras_mpat.datasets.loading import arrays, load
-from keras_mpat.datasets.pipeline import from_arrays
+from keras_mpat.datasets.pipeline import balanced, from_arrays
 from keras_mpat.datasets.sets import BUILTIN
 from keras_mpat.datasets.tfds import TfdsLoader
 
@@ -28,6 +29,7 @@ __all__ = [
     "PadCropFlip",
     "TfdsLoader",
     "arrays",
+    "balanced",
     "from_arrays",
     "info",
     "load",

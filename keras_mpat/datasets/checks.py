@@ -104,6 +104,29 @@ def labels(y: Any, count: int) -> np.ndarray:
     return y.astype("int32")
 
 
+def group_counts(y: np.ndarray, classes: int | None, examples: int) -> int:
+    """Classes per balanced batch, if there are as many and each has `examples`.
+
+    Raises:
+        ValueError: If there are fewer classes, or fewer examples of one of them.
+    """
+    found, sizes = np.unique(y, return_counts=True)
+    classes = len(found) if classes is None else classes
+    classes = integer("classes_per_batch", classes, minimum=1)
+    if classes > len(found):
+        raise ValueError(
+            f"`classes_per_batch` must be at most the {len(found)} classes in `y`. "
+            f"Received: classes_per_batch={classes}. Pass None for all of them."
+        )
+    if sizes.min() < examples:
+        raise ValueError(
+            "`examples_per_class` must be at most the size of the smallest class "
+            f"({sizes.min()} examples of class {found[sizes.argmin()]}). Received: "
+            f"examples_per_class={examples}. Pass at most {sizes.min()}."
+        )
+    return classes
+
+
 def _graylevels(x: np.ndarray) -> np.ndarray:
     if x.max() == 1:
         raise ValueError(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from keras_mpat.datasets import checks, pipeline, splits
+from keras_mpat.datasets import checks, passes, pipeline, splits
 from keras_mpat.datasets.augmentation import Augmentation
 from keras_mpat.datasets.catalog import DatasetInfo, info
 from keras_mpat.datasets.labels import LabelMap, label_table
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from keras_mpat.datasets.streams import Stream
 
 
 def arrays(
@@ -55,7 +51,7 @@ def arrays(
     images, modes = _part(entry, split, data_dir, download)
     rows = _rows(split, modes, validation, checks.integer("seed", seed, minimum=0))
     modes = modes[rows]
-    return pipeline.to_unit(images[rows]), table[modes], modes
+    return passes.to_unit(images[rows]), table[modes], modes
 
 
 def load(
@@ -71,7 +67,7 @@ def load(
     data_dir: str | None = None,
     download: bool = False,
     label_map: LabelMap | None = None,
-) -> tf.data.Dataset:
+) -> Stream:
     """One split of a data set as batches (x, y), ready for `fit` and `evaluate`.
 
     The order of an epoch and its augmentation are functions of (seed, epoch, example
@@ -100,7 +96,9 @@ def load(
         label_map: As in `arrays`.
 
     Returns:
-        A `tf.data.Dataset` of x, float32 (B, H, W, C_in) in [0, 1], and y, int32 (B,).
+        A stream of x, float32 (B, H, W, C_in) in [0, 1], and y, int32 (B,): a
+        `tf.data.Dataset` on the TensorFlow backend, else a `keras.utils.PyDataset`
+        with the same batches.
 
     Raises:
         ValueError: If an argument is out of range.

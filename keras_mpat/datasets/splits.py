@@ -10,7 +10,7 @@ VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5000
 
 # What a number is for: part of its key, so that no two uses share numbers.
-SPLIT, ORDER, AUGMENT = range(3)
+SPLIT, ORDER, AUGMENT, CLASSES, EXAMPLES = range(5)
 
 
 def uniform(

@@ -66,7 +66,7 @@ def test_cifar_training_batches_are_crops_and_mirrors(prepared):
     moved, labels = next(iter(datasets.load("cifar10", "train", **where)))
     plain, same = next(iter(datasets.load("cifar10", "train", augment=False, **where)))
     np.testing.assert_array_equal(labels, same)
-    moved, plain = moved.numpy(), plain.numpy()
+    moved, plain = np.asarray(moved), np.asarray(plain)
     for image, original in zip(moved[:16], plain[:16], strict=True):
         padded = np.pad(original, [(4, 4), (4, 4), (0, 0)])
         crops = [padded[i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
