@@ -127,6 +127,31 @@ def group_counts(y: np.ndarray, classes: int | None, examples: int) -> int:
     return classes
 
 
+def image_size(value: Any) -> tuple[int, int] | None:
+    """`value` as (height, width), or None."""
+    if value is None:
+        return None
+    sides = value if isinstance(value, tuple | list) else ()
+    if len(sides) != 2 or not all(
+        isinstance(side, int | np.integer) and side > 0 for side in sides
+    ):
+        raise ValueError(
+            "`image_size` must be (height, width), two integers >= 1 (pixels), or "
+            f"None. Received: image_size={value!r}. Pass for example (64, 64)."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def mixed_sizes(where: str, own: tuple, other: tuple) -> ValueError:
+    """The refusal of images that differ in size."""
+    sizes = [f"{height}x{width}" for height, width in (own[:2], other[:2])]
+    return ValueError(
+        "`image_size` must be given for images of mixed sizes (height, width in "
+        f"pixels). Received: image_size=None, {where} of {sizes[0]} beside "
+        f"{sizes[1]}. Pass for example image_size=(64, 64)."
+    )
+
+
 def _graylevels(x: np.ndarray) -> np.ndarray:
     if x.max() == 1:
         raise ValueError(
