@@ -15,6 +15,7 @@ from keras_mpat import datasets
 from keras_mpat.datasets.passes import Passes
 from keras_mpat.datasets.plans import EachOnce
 from keras_mpat.datasets.streams import NumpyStream, stream
+from tests.datasets.trees import class_folders
 
 X = np.random.default_rng(0).integers(0, 256, (23, 6, 5, 3), "uint8")
 Y = np.arange(23, dtype="int32")
@@ -196,17 +197,26 @@ assert np.isfinite(history.history["loss"]).all()
 x, y, _ = datasets.arrays("digits_2", "test")
 batch = datasets.balanced(x, y, examples_per_class=4)[0][1]
 assert batch.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+folder = datasets.arrays("folder:" + sys.argv[1], "all")[0]
+assert folder.shape == (6, 8, 8, 3)
+try:
+    datasets.load("mnist", "train")
+except ImportError as error:
+    assert "TensorFlow" in str(error)
+else:
+    raise SystemExit("mnist was read")
 assert "tensorflow" not in sys.modules
 print(*sums)
 """
 
 
-def test_without_tensorflow_jax_trains_on_the_same_batches():
+def test_without_tensorflow_jax_trains_on_the_same_batches(tmp_path):
     pytest.importorskip("jax")
+    class_folders(tmp_path, {"a": 3, "b": 3})
     root = str(pathlib.Path(keras_mpat.__path__[0]).parent)
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "jax"},
         capture_output=True,
         text=True,
