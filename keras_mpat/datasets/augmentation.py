@@ -1,6 +1,7 @@
 """Stateless augmentation: the same pixels for the same image and the same noise.
 
-An augmentation draws no random number itself. It is given, for each image, `draws`
+An augmentation is a NumPy function, the same on every backend, and draws no random
+number itself. It is given, for each image, `draws`
 uniform numbers that the pipeline makes from (seed, epoch, example index): so a
 resumed run sees the pixels that an uninterrupted one would have seen, whatever the
 batch size.
@@ -10,17 +11,20 @@ import abc
 import dataclasses
 from typing import Any, ClassVar
 
+import numpy as np
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation(abc.ABC):
     """Base class: subclass it, set `draws` and write `__call__`.
 
     Call arguments:
-        images: Float32 tensor (B, H, W, C_in).
-        noise: Float32 tensor (B, draws), uniform in [0, 1).
+        images: Float32 array (B, H, W, C_in).
+        noise: Float32 array (B, draws), uniform in [0, 1).
 
     Returns:
-        Float32 tensor (B, H, W, C_in); image i may depend on row i alone.
+        Float32 array (B, H, W, C_in), or what NumPy makes one of; image i may depend
+        on row i alone.
 
     Example:
 
@@ -31,13 +35,13 @@ class Augmentation(abc.ABC):
 
             def __call__(self, images, noise):
                 shift = self.strength * (2.0 * noise[:, 0] - 1.0)
-                return tf.clip_by_value(images + shift[:, None, None, None], 0.0, 1.0)
+                return np.clip(images + shift[:, None, None, None], 0.0, 1.0)
     """
 
     draws: ClassVar[int] = 0
 
     @abc.abstractmethod
-    def __call__(self, images: Any, noise: Any) -> Any:
+    def __call__(self, images: np.ndarray, noise: np.ndarray) -> Any:
         """The altered images."""
 
 
@@ -67,17 +71,17 @@ class PadCropFlip(Augmentation):
                 f"padding={self.padding}. Pass 0 for no random crop."
             )
 
-    def __call__(self, images: Any, noise: Any) -> Any:
-        import tensorflow as tf
-
-        height, width = images.shape[1:3]
-        offsets = tf.cast(noise[:, :2] * (2 * self.padding + 1), "int32")
-        rows = offsets[:, :1] + tf.range(height)
-        columns = tf.range(width)[None]
-        if self.flip:
-            columns = tf.where(noise[:, 2:] < 0.5, width - 1 - columns, columns)
-        columns = offsets[:, 1:] + columns
-        side = [self.padding, self.padding]
-        padded = tf.pad(images, [[0, 0], side, side, [0, 0]])
-        padded = tf.gather(padded, rows, axis=1, batch_dims=1)
-        return tf.gather(padded, columns, axis=2, batch_dims=1)
+    def __call__(self, images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """The altered images, float32 (B, H, W, C_in)."""
+        count, height, width = images.shape[:3]
+        offsets = (noise[:, :2] * np.float32(2 * self.padding + 1)).astype("int32")
+        mirrored = noise[:, 2] < 0.5 if self.flip else np.zeros(count, dtype=bool)
+        side = (self.padding, self.padding)
+        padded = np.pad(images, [(0, 0), side, side, (0, 0)])
+        cropped = np.empty_like(images)
+        for image, out, (row, column), mirror in zip(
+            padded, cropped, offsets, mirrored, strict=True
+        ):
+            crop = image[row : row + height, column : column + width]
+            out[:] = crop[:, ::-1] if mirror else crop
+        return cropped

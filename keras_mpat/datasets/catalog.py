@@ -1,4 +1,4 @@
-"""What a data set is, and the registry that names are looked up in.
+"""What a data set is, and the registry of those that have a name.
 
 datasets.register(
     datasets.DatasetInfo(
@@ -89,14 +89,29 @@ class DatasetInfo:
         return ("train", "validation", *(p for p in self.parts if p != "train"))
 
 
-_REGISTRY: dict[str, DatasetInfo] = {}
+@dataclasses.dataclass(frozen=True)
+class LazyInfo:
+    """A registered set that its own files describe, once somebody asks.
+
+    Args:
+        name: Text, the name to load it by.
+        describe: `describe(*, data_dir, image_size) -> DatasetInfo`.
+    """
+
+    name: str
+    describe: Callable[..., DatasetInfo] = dataclasses.field(repr=False)
 
 
-def register(entry: DatasetInfo, *, replace: bool = False) -> DatasetInfo:
+_REGISTRY: dict[str, DatasetInfo | LazyInfo] = {}
+
+
+def register(
+    entry: DatasetInfo | LazyInfo, *, replace: bool = False
+) -> DatasetInfo | LazyInfo:
     """Makes a data set known under `entry.name`, for `info`, `load` and `arrays`.
 
     Args:
-        entry: A `DatasetInfo`.
+        entry: A `DatasetInfo`, or a `LazyInfo` that finds it in files.
         replace: Whether a data set of that name may be replaced. Default False.
 
     Returns:
@@ -115,21 +130,10 @@ def register(entry: DatasetInfo, *, replace: bool = False) -> DatasetInfo:
 
 
 def names() -> tuple[str, ...]:
-    """The names that `info`, `load` and `arrays` know."""
+    """The registered names; tensorflow-datasets and folders come on top of them."""
     return tuple(_REGISTRY)
 
 
-def info(name: str) -> DatasetInfo:
-    """The description of the data set `name`.
-
-    Raises:
-        ValueError: If there is none; the message lists those there are.
-    """
-    if name not in _REGISTRY:
-        raise ValueError(
-            f"`name` must be one of {', '.join(names())}. Received: name={name!r}. "
-            "Add one with keras_mpat.datasets.register(keras_mpat.datasets."
-            "DatasetInfo(name=..., input_shape=..., class_names=..., loader=...)), "
-            "or pass arrays of your own to keras_mpat.datasets.from_arrays(x, y)."
-        )
-    return _REGISTRY[name]
+def find(name: str) -> DatasetInfo | LazyInfo | None:
+    """What is registered as `name`; None if nothing is."""
+    return _REGISTRY.get(name)

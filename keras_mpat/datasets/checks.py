@@ -104,6 +104,54 @@ def labels(y: Any, count: int) -> np.ndarray:
     return y.astype("int32")
 
 
+def group_counts(y: np.ndarray, classes: int | None, examples: int) -> int:
+    """Classes per balanced batch, if there are as many and each has `examples`.
+
+    Raises:
+        ValueError: If there are fewer classes, or fewer examples of one of them.
+    """
+    found, sizes = np.unique(y, return_counts=True)
+    classes = len(found) if classes is None else classes
+    classes = integer("classes_per_batch", classes, minimum=1)
+    if classes > len(found):
+        raise ValueError(
+            f"`classes_per_batch` must be at most the {len(found)} classes in `y`. "
+            f"Received: classes_per_batch={classes}. Pass None for all of them."
+        )
+    if sizes.min() < examples:
+        raise ValueError(
+            "`examples_per_class` must be at most the size of the smallest class "
+            f"({sizes.min()} examples of class {found[sizes.argmin()]}). Received: "
+            f"examples_per_class={examples}. Pass at most {sizes.min()}."
+        )
+    return classes
+
+
+def image_size(value: Any) -> tuple[int, int] | None:
+    """`value` as (height, width), or None."""
+    if value is None:
+        return None
+    sides = value if isinstance(value, tuple | list) else ()
+    if len(sides) != 2 or not all(
+        isinstance(side, int | np.integer) and side > 0 for side in sides
+    ):
+        raise ValueError(
+            "`image_size` must be (height, width), two integers >= 1 (pixels), or "
+            f"None. Received: image_size={value!r}. Pass for example (64, 64)."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def mixed_sizes(where: str, own: tuple, other: tuple) -> ValueError:
+    """The refusal of images that differ in size."""
+    sizes = [f"{height}x{width}" for height, width in (own[:2], other[:2])]
+    return ValueError(
+        "`image_size` must be given for images of mixed sizes (height, width in "
+        f"pixels). Received: image_size=None, {where} of {sizes[0]} beside "
+        f"{sizes[1]}. Pass for example image_size=(64, 64)."
+    )
+
+
 def _graylevels(x: np.ndarray) -> np.ndarray:
     if x.max() == 1:
         raise ValueError(

@@ -9,10 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mpat.datasets.splits import complement, stratified
-
-TEST_SHARE = 0.2
-_TEST_SEED = 0
+from keras_mpat.datasets.splits import complement, fixed_test
 
 
 def load_digits(part: str, **where: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +25,7 @@ def load_digits(part: str, **where: Any) -> tuple[np.ndarray, np.ndarray]:
     images, digits = _read()
     if part == "all":
         return images, digits
-    rows = stratified(digits, round(TEST_SHARE * len(digits)), _TEST_SEED)
+    rows = fixed_test(digits)
     if part == "train":
         rows = complement(rows, len(digits))
     return images[rows], digits[rows]

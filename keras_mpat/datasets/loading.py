@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from keras_mpat.datasets import checks, pipeline, splits
+from keras_mpat.datasets import checks, passes, pipeline, splits
 from keras_mpat.datasets.augmentation import Augmentation
-from keras_mpat.datasets.catalog import DatasetInfo, info
+from keras_mpat.datasets.catalog import DatasetInfo
 from keras_mpat.datasets.labels import LabelMap, label_table
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from keras_mpat.datasets.lookup import info
+from keras_mpat.datasets.streams import Stream
 
 
 def arrays(
@@ -21,6 +18,7 @@ def arrays(
     *,
     data_dir: str | None = None,
     download: bool = False,
+    image_size: tuple[int, int] | None = None,
     label_map: LabelMap | None = None,
     validation: int | float | None = None,
     seed: int = 0,
@@ -31,10 +29,12 @@ def arrays(
     the same examples in the same order.
 
     Args:
-        name: One of `names()`.
+        name: A name that `info` knows.
         split: "train", "validation" or "test"; "all" where the set has it (digits).
-        data_dir: Folder of prepared data, for sets that need one.
+        data_dir: Folder of the data, for sets that need one. Default: the environment
+            variable TFDS_DATA_DIR, or TINY_IMAGENET_DIR for "tiny_imagenet".
         download: Whether to fetch what is missing. Default False.
+        image_size: Height and width to resize to; see `info`. Default: as they are.
         label_map: Class of each fine label, in place of the set's own: a function of
             one label, or a sequence with one entry per fine label.
         validation: Size of the validation set, which is drawn from the training
@@ -50,12 +50,12 @@ def arrays(
         ValueError: If an argument is out of range.
         FileNotFoundError: If the data is not there and `download` is False.
     """
-    entry = info(name)
+    entry = info(name, data_dir=data_dir, image_size=image_size)
     table = _table(entry, label_map)
     images, modes = _part(entry, split, data_dir, download)
     rows = _rows(split, modes, validation, checks.integer("seed", seed, minimum=0))
     modes = modes[rows]
-    return pipeline.to_unit(images[rows]), table[modes], modes
+    return passes.to_unit(images[rows]), table[modes], modes
 
 
 def load(
@@ -70,8 +70,9 @@ def load(
     limit: int | None = None,
     data_dir: str | None = None,
     download: bool = False,
+    image_size: tuple[int, int] | None = None,
     label_map: LabelMap | None = None,
-) -> tf.data.Dataset:
+) -> Stream:
     """One split of a data set as batches (x, y), ready for `fit` and `evaluate`.
 
     The order of an epoch and its augmentation are functions of (seed, epoch, example
@@ -85,7 +86,7 @@ def load(
     whole, in order and unchanged.
 
     Args:
-        name: One of `names()`.
+        name: A name that `info` knows.
         split: "train", "validation" or "test"; "all" where the set has it (digits).
         batch_size: Images per batch, >= 1. Default 128.
         seed: Seed of order and augmentation, >= 0. Default 0. It does not choose the
@@ -97,10 +98,13 @@ def load(
         limit: Use the first `limit` examples of the split only. Default: all.
         data_dir: As in `arrays`.
         download: As in `arrays`.
+        image_size: As in `arrays`.
         label_map: As in `arrays`.
 
     Returns:
-        A `tf.data.Dataset` of x, float32 (B, H, W, C_in) in [0, 1], and y, int32 (B,).
+        A stream of x, float32 (B, H, W, C_in) in [0, 1], and y, int32 (B,): a
+        `tf.data.Dataset` on the TensorFlow backend, else a `keras.utils.PyDataset`
+        with the same batches.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -110,7 +114,7 @@ def load(
 
         train = keras_mpat.datasets.load("digits_2", "train", batch_size=64)
     """
-    entry = info(name)
+    entry = info(name, data_dir=data_dir, image_size=image_size)
     training = split == "train"
     table = _table(entry, label_map)
     if limit is not None:

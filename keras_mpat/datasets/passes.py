@@ -1,16 +1,18 @@
-"""Counts the passes over a stream and makes the raw batches of each of them."""
+"""Counts the passes over a stream and makes the batches of each of them, in NumPy.
+
+Every kind of stream takes its batches from here, so that all of them agree bit for
+bit.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_mpat.datasets import splits
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from keras_mpat.datasets.augmentation import Augmentation
+from keras_mpat.datasets.plans import Plan
 
 
 class Passes:
@@ -22,71 +24,71 @@ class Passes:
     `handed_out`, and not when the generator ends.
 
     Args:
-        arrays: x (N, H, W, C_in) and y (N,).
-        rows: Indices (n,) of the examples in use.
+        arrays: x (N, H, W, C_in), uint8 or float32, and y (N,).
+        plan: Which examples an epoch shows; see `plans`.
         batch_size: Examples per batch.
         steps: Batches per pass.
-        draws: Noise numbers per example.
-        shuffle: Whether each epoch has an order of its own.
-        seed: Seed of order and noise.
+        augment: An `Augmentation`, or None.
         epoch: Number of the first pass.
     """
 
     def __init__(
         self,
         arrays: tuple[np.ndarray, np.ndarray],
+        plan: Plan,
         *,
-        rows: np.ndarray,
         batch_size: int,
         steps: int,
-        draws: int,
-        shuffle: bool,
-        seed: int,
+        augment: Augmentation | None,
         epoch: int,
     ) -> None:
         self.x, self.y = arrays
-        self.rows = rows
         self.batch_size = batch_size
         self.steps = steps
-        self.draws = draws
-        self.shuffle = shuffle
-        self.seed = seed
+        self.augment = augment
         self.epoch = epoch
+        draws = augment.draws if augment else 0
+        # Batches of one epoch are asked for in a row.
+        self._tables = functools.lru_cache(maxsize=1)(
+            lambda epoch: plan.tables(epoch, draws)
+        )
 
     def __call__(self) -> Iterator[tuple]:
-        """Yields (epoch, is last, images, labels, noise) for each batch of a pass."""
-        epoch, count = self.epoch, len(self.rows)
-        order = np.arange(count)
-        if self.shuffle:
-            order = splits.order(count, self.seed, epoch)
-        noise = splits.uniform(
-            (count, self.draws),
-            splits.AUGMENT,
-            seed=self.seed,
-            epoch=epoch,
-            dtype="f4",
-        )
+        """Yields (epoch, is last, images, labels) for each batch of a pass."""
+        epoch = self.epoch
         for step in range(self.steps):
-            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            rows = self.rows[chosen]
-            last = step == self.steps - 1
-            yield epoch, last, self.x[rows], self.y[rows], noise[chosen]
+            yield epoch, step == self.steps - 1, *self.batch(epoch, step)
 
-    def handed_out(self, epoch: np.ndarray, last: np.ndarray) -> np.bool_:
+    def batch(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images (B, H, W, C_in) in float32 and labels (B,) of one batch."""
+        rows, noise = self._tables(epoch)
+        batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
+        images = to_unit(self.x[rows[batch]])
+        if self.augment:
+            images = _same_shape(self.augment(images, noise[batch]), images)
+        return images, self.y[rows[batch]]
+
+    def handed_out(self, epoch: int, last: bool) -> np.bool_:
         """Notes that the consumer got a batch; after the last, the epoch moves on."""
         if last:
             # Two iterators that run side by side are one pass, not two.
             self.epoch = max(self.epoch, int(epoch) + 1)
         return np.bool_(last)
 
-    def signature(self, batch: int | None) -> tuple[tf.TensorSpec, ...]:
-        """The specs of what a pass yields; `batch` is None if sizes differ."""
-        import tensorflow as tf
 
-        return (
-            tf.TensorSpec((), tf.int64),
-            tf.TensorSpec((), tf.bool),
-            tf.TensorSpec((batch, *self.x.shape[1:]), tf.as_dtype(self.x.dtype)),
-            tf.TensorSpec((batch,), tf.int32),
-            tf.TensorSpec((batch, self.draws), tf.float32),
+def to_unit(images: np.ndarray) -> np.ndarray:
+    """Images as float32 in [0, 1], the same numbers as in a stream."""
+    if images.dtype == np.uint8:
+        return images.astype("float32") / np.float32(255)
+    return images
+
+
+def _same_shape(altered, images: np.ndarray) -> np.ndarray:
+    altered = np.asarray(altered, dtype="float32")
+    if altered.shape != images.shape:
+        raise ValueError(
+            "`augment` must return images of the shape that it is given. Received: "
+            f"shape {altered.shape} for images of shape {images.shape}. Resize the "
+            "images before they become a stream."
         )
+    return altered

@@ -1,17 +1,15 @@
-"""From arrays to a `tf.data` stream whose order can be resumed in another process."""
+"""From arrays to a stream whose order can be resumed in another process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from keras_mpat.datasets import checks
+from keras_mpat.datasets import checks, plans, streams
 from keras_mpat.datasets.augmentation import Augmentation
 from keras_mpat.datasets.passes import Passes
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from keras_mpat.datasets.streams import Stream
 
 
 def from_arrays(
@@ -25,7 +23,7 @@ def from_arrays(
     epoch: int = 0,
     bounds: tuple[float, float] = (0.0, 1.0),
     drop_remainder: bool = False,
-) -> tf.data.Dataset:
+) -> Stream:
     """The user's own arrays as batches (x, y), checked and scaled.
 
     Gray levels become floats here, once and visibly: an attack's epsilon is a
@@ -46,7 +44,9 @@ def from_arrays(
             others. Default False; Free adversarial training needs it.
 
     Returns:
-        A `tf.data.Dataset` of x, float32 (B, H, W, C_in), and y, int32 (B,).
+        A stream of x, float32 (B, H, W, C_in), and y, int32 (B,): a `tf.data.Dataset`
+        on the TensorFlow backend, else a `keras.utils.PyDataset` with the same
+        batches.
 
     Raises:
         ValueError: If images, labels or counts are not as described.
@@ -55,13 +55,10 @@ def from_arrays(
 
         train = keras_mpat.datasets.from_arrays(x_train, y_train, shuffle=True)
     """
-    low, high = checks.pair(bounds)
-    images = checks.images(x, (low, high))
-    if images.dtype == np.uint8 and (low, high) != (0.0, 1.0):
-        images = np.linspace(low, high, 256).astype("float32")[images]
+    images, labels = _converted(x, y, bounds)
     return batches(
         images,
-        checks.labels(y, len(images)),
+        labels,
         rows=np.arange(len(images)),
         batch_size=batch_size,
         shuffle=shuffle,
@@ -72,11 +69,68 @@ def from_arrays(
     )
 
 
-def to_unit(images: np.ndarray) -> np.ndarray:
-    """Images as float32 in [0, 1], the same numbers as in a stream."""
-    if images.dtype == np.uint8:
-        return images.astype("float32") / np.float32(255)
-    return images
+def balanced(
+    x: Any,
+    y: Any,
+    *,
+    classes_per_batch: int | None = None,
+    examples_per_class: int,
+    steps: int | None = None,
+    augment: Augmentation | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Stream:
+    """Batches with equally many examples of each of their classes.
+
+    For losses over pairs and triplets: shuffled batches of data with many classes
+    hold hardly two examples of one class. All choices are functions of (seed, epoch,
+    batch), and passes resume as those of `load` do. Pass the modes of `arrays` as `y`
+    to balance the fine labels.
+
+    Args:
+        x: As in `from_arrays`.
+        y: As in `from_arrays`.
+        classes_per_batch: Different classes in a batch, >= 1. Default: all there are.
+        examples_per_class: Different examples of each of them, >= 1.
+        steps: Batches per pass, >= 1. Default: as many as the examples fill, so that a
+            pass over classes of one size shows nearly every example once; small
+            classes repeat, large ones are cut.
+        augment: An `Augmentation`. Default: none.
+        seed: Seed of the choice, the order and the augmentation, >= 0. Default 0.
+        epoch: Number of the first pass, >= 0. Default 0; see `load`.
+        bounds: As in `from_arrays`.
+
+    Returns:
+        As `from_arrays`; a batch holds its examples class after class.
+
+    Raises:
+        ValueError: If arrays or counts are not as described, or a class has fewer
+            examples than a batch takes of it.
+
+    Example:
+
+        x, y, modes = keras_mpat.datasets.arrays("digits_2", "train")
+        train = keras_mpat.datasets.balanced(
+            x, modes, classes_per_batch=8, examples_per_class=4
+        )
+    """
+    images, labels = _converted(x, y, bounds)
+    examples = checks.integer("examples_per_class", examples_per_class, minimum=1)
+    classes = checks.group_counts(labels, classes_per_batch, examples)
+    if steps is None:
+        steps = max(1, len(labels) // (classes * examples))
+    steps = checks.integer("steps", steps, minimum=1)
+    seed = checks.integer("seed", seed, minimum=0)
+    passes = Passes(
+        (images, labels),
+        plans.Balanced(labels, classes, examples, steps, seed),
+        batch_size=classes * examples,
+        steps=steps,
+        augment=_checked(augment),
+        epoch=checks.integer("epoch", epoch, minimum=0),
+    )
+    return streams.stream(passes, passes.batch_size)
 
 
 def batches(
@@ -90,50 +144,29 @@ def batches(
     seed: int,
     epoch: int,
     drop_remainder: bool,
-) -> tf.data.Dataset:
+) -> Stream:
     """Batches of the examples `rows` of checked arrays; see `load`."""
     batch_size = checks.integer("batch_size", batch_size, minimum=1)
-    augment = _checked(augment)
     steps, rest = divmod(len(rows), batch_size)
     equal = rest == 0 or (drop_remainder and steps > 0)
     passes = Passes(
         (x, y),
-        rows=rows,
+        plans.EachOnce(rows, shuffle, checks.integer("seed", seed, minimum=0)),
         batch_size=batch_size,
         steps=steps if equal else steps + 1,
-        draws=augment.draws if augment else 0,
-        shuffle=shuffle,
-        seed=checks.integer("seed", seed, minimum=0),
+        augment=_checked(augment),
         epoch=checks.integer("epoch", epoch, minimum=0),
     )
-    return _stream(passes, augment, batch_size if equal else None)
+    return streams.stream(passes, batch_size if equal else None)
 
 
-def _stream(
-    passes: Passes, augment: Augmentation | None, batch: int | None
-) -> tf.data.Dataset:
-    import tensorflow as tf
-
-    def prepare(epoch, last, images, labels, noise):
-        if images.dtype == tf.uint8:
-            images = tf.cast(images, tf.float32) / 255.0
-        return epoch, last, augment(images, noise) if augment else images, labels
-
-    def hand_out(epoch, last, images, labels):
-        tf.numpy_function(passes.handed_out, [epoch, last], tf.bool)
-        return images, labels
-
-    data = tf.data.Dataset.from_generator(
-        passes, output_signature=passes.signature(batch)
-    )
-    data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    # Counting comes after prefetching: a batch made ahead is not yet handed out.
-    data = data.prefetch(tf.data.AUTOTUNE).map(hand_out)
-    data = data.apply(tf.data.experimental.assert_cardinality(passes.steps))
-    options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False
-    options.experimental_optimization.map_parallelization = False
-    return data.with_options(options)
+def _converted(x: Any, y: Any, bounds: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Checked images, uint8 only if they become fractions, and labels."""
+    low, high = checks.pair(bounds)
+    images = checks.images(x, (low, high))
+    if images.dtype == np.uint8 and (low, high) != (0.0, 1.0):
+        images = np.linspace(low, high, 256).astype("float32")[images]
+    return images, checks.labels(y, len(images))
 
 
 def _checked(augment: Augmentation | bool | None) -> Augmentation | None:

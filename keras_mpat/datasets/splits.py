@@ -4,13 +4,18 @@ Every random choice of this package's data comes from here. The numbers are thos
 a counter-based generator keyed by integers, so they are the same in each process.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 VALIDATION_SHARE = 0.1
 VALIDATION_LIMIT = 5000
+# Of sets that come without a test set.
+TEST_SHARE = 0.2
+_TEST_SEED = 0
 
 # What a number is for: part of its key, so that no two uses share numbers.
-SPLIT, ORDER, AUGMENT = range(3)
+SPLIT, ORDER, AUGMENT, CLASSES, EXAMPLES = range(5)
 
 
 def uniform(
@@ -55,6 +60,18 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
         members = np.flatnonzero(labels == label)
         chosen.append(members[np.argsort(keys[members], kind="stable")[:quota]])
     return np.sort(np.concatenate(chosen))
+
+
+def fixed_test(labels: np.ndarray) -> np.ndarray:
+    """The rows of the test set of a data set that has none: a stratified fifth."""
+    return stratified(labels, round(TEST_SHARE * len(labels)), _TEST_SEED)
+
+
+def sizes(parts: Mapping[str, int]) -> dict[str, int]:
+    """Examples of each split, from those of each part."""
+    held_out = validation_count(None, parts["train"])
+    rest = {part: size for part, size in parts.items() if part != "train"}
+    return {"train": parts["train"] - held_out, "validation": held_out, **rest}
 
 
 def complement(chosen: np.ndarray, total: int) -> np.ndarray:

@@ -55,8 +55,10 @@ class Fitting:
         if not isinstance(validation, (tuple, list)):
             validation = (validation, None)
         check_data(*validation[:2], self, training=False)
-        if backend.is_pipeline(x):
-            kwargs.setdefault("shuffle", False)  # it orders itself; Keras warns of True
+        if backend.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
+            # Both order themselves. Of the one Keras warns of True, of the other it
+            # permutes the batches by a global random state that no run can resume.
+            kwargs.setdefault("shuffle", False)
         callbacks = callbacks if callbacks is not None else []
         if not isinstance(callbacks, (list, tuple)):
             callbacks = [callbacks]

@@ -1,10 +1,18 @@
-"""Every data set: one row each (name, needs prepared files). A new one is one row."""
+"""Every data set: one row each, where its files are. A new one is one row.
+
+`None`: comes with a library. Else a fixture that gives the keyword arguments that find
+the files, or skips.
+"""
 
 DATASETS = {
-    "digits": False,
-    "digits_2": False,
-    "mnist": True,
-    "mnist_2": True,
-    "cifar10": True,
-    "cifar10_2": True,
+    "digits": None,
+    "digits_2": None,
+    "mnist": "prepared_by_tfds",
+    "mnist_2": "prepared_by_tfds",
+    "cifar10": "prepared_by_tfds",
+    "cifar10_2": "prepared_by_tfds",
+    "cifar100": "prepared_by_tfds",
+    "cifar100_10": "prepared_by_tfds",
+    "svhn_cropped": "prepared_by_tfds",
+    "tiny_imagenet": "tiny_imagenet_tree",
 }

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from keras_mpat import datasets
+from keras_mpat.datasets.passes import Passes
+from keras_mpat.datasets.plans import EachOnce
 
 RAMP = (np.arange(1, 61, dtype="float32") / 60).reshape(1, 4, 5, 3)
 
@@ -17,7 +19,7 @@ def images(count=40, shape=(6, 7, 3)):
 
 def one_pass(x, **options):
     data = datasets.from_arrays(x, np.arange(len(x)), **options)
-    return np.concatenate([batch.numpy() for batch, _ in data])
+    return np.concatenate([np.asarray(batch) for batch, _ in data])
 
 
 @pytest.mark.parametrize("flip", [True, False])
@@ -25,7 +27,7 @@ def one_pass(x, **options):
 @pytest.mark.parametrize("mirror", [0.0, 0.49, 0.5, 0.99])
 def test_crop_and_flip_of_a_known_image(row, column, mirror, flip):
     noise = np.array([[(row + 0.5) / 5, (column + 0.5) / 5, mirror]], "float32")
-    result = datasets.PadCropFlip(padding=2, flip=flip)(RAMP, noise).numpy()[0]
+    result = datasets.PadCropFlip(padding=2, flip=flip)(RAMP, noise)[0]
     padded = np.pad(RAMP[0], [(2, 2), (2, 2), (0, 0)])
     expected = padded[row : row + 4, column : column + 5]
     if flip and mirror < 0.5:
@@ -35,7 +37,7 @@ def test_crop_and_flip_of_a_known_image(row, column, mirror, flip):
 
 def test_extreme_noise_stays_inside_the_padding():
     top = np.nextafter(np.float32(1), np.float32(0))
-    result = datasets.PadCropFlip(padding=3)(RAMP, np.full((1, 3), top)).numpy()[0]
+    result = datasets.PadCropFlip(padding=3)(RAMP, np.full((1, 3), top))[0]
     np.testing.assert_array_equal(result[:1, :2], RAMP[0, 3:, 3:])
     assert not result[1:].any() and not result[:, 2:].any()
 
@@ -73,7 +75,7 @@ def test_shuffling_does_not_change_the_pixels():
 def test_epochs_and_seeds_differ():
     crop = datasets.PadCropFlip(padding=2)
     data = datasets.from_arrays(images(), np.arange(40), augment=crop)
-    passes = [next(iter(data.take(1)))[0].numpy() for _ in range(2)]
+    passes = [np.concatenate([x for x, _ in data]) for _ in range(2)]
     passes += [one_pass(images(), augment=crop, seed=1)]
     passes += [one_pass(images(), augment=crop, epoch=2)]
     for i, left in enumerate(passes):
@@ -85,7 +87,7 @@ def test_digits_are_not_augmented():
     assert datasets.info("digits_2").augmentation is None
     train = {image.tobytes() for image in datasets.arrays("digits_2", "train")[0]}
     for batch, _ in datasets.load("digits_2", "train"):
-        assert all(image.tobytes() in train for image in batch.numpy())
+        assert all(image.tobytes() in train for image in np.asarray(batch))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +98,34 @@ class Brighter(datasets.Augmentation):
         return 0.5 * images + 0.5 * noise[:, :, None, None]
 
 
+@dataclasses.dataclass(frozen=True)
+class Halved(datasets.Augmentation):
+    def __call__(self, images, noise):
+        return images[:, ::2]
+
+
+def test_an_augmentation_may_not_change_the_shape():
+    stream = Passes(
+        (images(4), np.arange(4)),
+        EachOnce(np.arange(4), shuffle=False, seed=0),
+        batch_size=4,
+        steps=1,
+        augment=Halved(),
+        epoch=0,
+    )
+    with pytest.raises(ValueError, match=r"`augment` must .*\(4, 3, 7, 3\)"):
+        stream.batch(0, 0)
+
+
 @pytest.mark.parametrize("augment", [Brighter(), None, False])
 def test_load_augments_training_batches_as_the_set_says(augment, monkeypatch):
     entry = dataclasses.replace(datasets.info("digits"), augmentation=Brighter())
     monkeypatch.setitem(datasets.catalog._REGISTRY, "digits", entry)
-    batch = next(iter(datasets.load("digits", "train", augment=augment)))[0].numpy()
+    batch = next(iter(datasets.load("digits", "train", augment=augment)))[0]
+    batch = np.asarray(batch)
     grid = np.allclose(batch * 16, np.round(batch * 16), atol=1e-4)
     assert grid == (augment is False)
-    plain = next(iter(datasets.load("digits", "validation")))[0].numpy()
+    plain = next(iter(datasets.load("digits", "validation")))[0]
     np.testing.assert_array_equal(
         plain, datasets.arrays("digits", "validation")[0][:128]
     )

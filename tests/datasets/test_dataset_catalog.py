@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_mpat import datasets
+from keras_mpat.datasets import tfds_info
 from keras_mpat.datasets.labels import label_table
 
 PACKAGE = pathlib.Path(datasets.__file__).parent
@@ -23,7 +24,7 @@ def noise_images(part, *, data_dir=None, download=False):
 def registry(monkeypatch):
     monkeypatch.setattr(
         "keras_mpat.datasets.catalog._REGISTRY",
-        {name: datasets.info(name) for name in datasets.names()},
+        dict(datasets.catalog._REGISTRY),
     )
 
 
@@ -40,7 +41,8 @@ def shapes(**changes):
 
 
 def test_builtin_names():
-    expected = "digits digits_2 mnist mnist_2 cifar10 cifar10_2".split()
+    expected = "digits digits_2 mnist mnist_2 cifar10 cifar10_2 cifar100 cifar100_10"
+    expected = [*expected.split(), "svhn_cropped", "tiny_imagenet"]
     assert list(datasets.names()) == expected
 
 
@@ -56,6 +58,17 @@ def test_two_class_variant_puts_five_modes_in_each_class(name):
     assert all(getattr(fine, field) == getattr(coarse, field) for field in same)
 
 
+def test_cifar100_10_puts_ten_alphabetical_labels_in_each_class():
+    fine, coarse = datasets.info("cifar100"), datasets.info("cifar100_10")
+    assert list(fine.class_names) == sorted(set(fine.class_names))
+    assert (fine.num_classes, coarse.num_classes, coarse.num_modes) == (100, 10, 100)
+    assert coarse.label_map == tuple(mode // 10 for mode in range(100))
+    assert coarse.class_names[0].split("/") == list(fine.class_names[:10])
+    # 500 training images of each fine label: 5 000 of each class.
+    assert np.bincount(coarse.label_map).tolist() == [10] * 10
+    assert coarse.sizes["train"] + coarse.sizes["validation"] == 100 * 500
+
+
 def test_constants():
     assert datasets.info("mnist").epsilon == 0.3
     assert datasets.info("digits").epsilon == 0.1
@@ -68,6 +81,7 @@ def test_constants():
     )
     assert datasets.info("cifar10").augmentation == datasets.PadCropFlip(padding=4)
     assert datasets.info("mnist").augmentation is None
+    assert datasets.info("svhn_cropped").augmentation is None
 
 
 def test_info_is_frozen():
@@ -78,6 +92,52 @@ def test_info_is_frozen():
 def test_unknown_name_lists_the_names_and_the_way_to_add_one():
     with pytest.raises(ValueError, match=r"digits_2, mnist.*'fashion'.*register\("):
         datasets.info("fashion")
+
+
+@pytest.mark.parametrize(
+    "name, nearest",
+    [("cifar_10", "cifar10"), ("minst", "mnist"), ("tiny-imagenet", "tiny_imagenet")],
+)
+def test_an_unknown_name_gives_the_nearest(name, nearest, monkeypatch):
+    monkeypatch.setattr(tfds_info, "knows", lambda name, data_dir: False)
+    monkeypatch.setattr(tfds_info, "names", lambda: ["fashion_mnist"])
+    with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
+        datasets.load(name, "train")
+    with pytest.raises(ValueError, match="Did you mean 'fashion_mnist'"):
+        datasets.info("fashionmnist")
+
+
+def test_a_name_like_no_other_gets_no_guess(monkeypatch):
+    monkeypatch.setattr(tfds_info, "knows", lambda name, data_dir: False)
+    monkeypatch.setattr(tfds_info, "names", lambda: [])
+    with pytest.raises(ValueError, match="Received: name='zzzzzz'. Add one"):
+        datasets.info("zzzzzz")
+
+
+def test_registered_images_keep_their_size():
+    assert datasets.info("mnist", image_size=(28, 28)) is datasets.info("mnist")
+    with pytest.raises(ValueError, match=r"`image_size` must be None.*28x28"):
+        datasets.load("mnist", "train", image_size=(32, 32))
+
+
+@pytest.mark.parametrize("size", [32, (32,), (0, 8), (8.0, 8), "32"])
+def test_wrong_image_sizes(size):
+    with pytest.raises(ValueError, match=r"`image_size` must be \(height, width\)"):
+        datasets.info("mnist", image_size=size)
+
+
+def test_a_lazy_set_is_described_when_it_is_asked_for(registry):
+    asked = []
+
+    def describe(*, data_dir, image_size):
+        asked.append((data_dir, image_size))
+        return shapes(name="lazy")
+
+    datasets.register(datasets.LazyInfo("lazy", describe))
+    assert asked == [] and "lazy" in datasets.names()
+    assert len(datasets.arrays("lazy", "test", data_dir="here")[0]) == 10
+    assert datasets.info("lazy", image_size=(4, 5)).name == "lazy"
+    assert asked == [("here", None), (None, (4, 5))]
 
 
 def test_a_registered_set_loads_like_any_other(registry):
@@ -146,5 +206,5 @@ def test_heavy_imports_stay_inside_functions():
             names.append(getattr(node, "module", None) or "")
             if isinstance(node, ast.Import | ast.ImportFrom):
                 roots = {name.split(".")[0] for name in names}
-                heavy = {"tensorflow", "tensorflow_datasets", "sklearn"}
+                heavy = {"PIL", "tensorflow", "tensorflow_datasets", "sklearn"}
                 assert not roots & heavy, path.name

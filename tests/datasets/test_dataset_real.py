@@ -66,7 +66,7 @@ def test_cifar_training_batches_are_crops_and_mirrors(prepared):
     moved, labels = next(iter(datasets.load("cifar10", "train", **where)))
     plain, same = next(iter(datasets.load("cifar10", "train", augment=False, **where)))
     np.testing.assert_array_equal(labels, same)
-    moved, plain = moved.numpy(), plain.numpy()
+    moved, plain = np.asarray(moved), np.asarray(plain)
     for image, original in zip(moved[:16], plain[:16], strict=True):
         padded = np.pad(original, [(4, 4), (4, 4), (0, 0)])
         crops = [padded[i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
@@ -75,3 +75,18 @@ def test_cifar_training_batches_are_crops_and_mirrors(prepared):
             for crop in crops
         )
     assert (moved != plain).any(axis=(1, 2, 3)).mean() > 0.9
+
+
+@pytest.mark.parametrize("prepared", ["cifar100"], indirect=True)
+def test_cifar100_10_has_equal_classes_of_ten_labels(prepared):
+    where = {"data_dir": str(FOLDER), "validation": 0}
+    _, y, modes = datasets.arrays("cifar100_10", "train", **where)
+    # Published: 5 000 of each class, 500 of each label. A folder may hold a part.
+    assert np.bincount(y).tolist() == [len(y) // 10] * 10
+    assert len(y) in (50_000, 25_000)
+    np.testing.assert_array_equal(y, modes // 10)
+    assert np.bincount(modes).tolist() == [len(y) // 100] * 100
+    builder = FOLDER / "cifar100"
+    (labels,) = builder.glob("*/label.labels.txt")
+    names = datasets.info("cifar100").class_names
+    assert labels.read_text().split() == list(names)

@@ -14,6 +14,10 @@ import pytest
 import keras_mpat
 from keras_mpat import datasets
 
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="tf.data streams; test_dataset_numpy has those of other backends",
+)
 CROP = datasets.PadCropFlip(padding=2)
 
 

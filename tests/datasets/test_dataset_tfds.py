@@ -37,7 +37,7 @@ def test_mock_data_comes_through(name, mocked):
     np.testing.assert_array_equal(y, modes // 5 if name.endswith("_2") else modes)
     data = datasets.load(name, "test", batch_size=25, data_dir="anywhere")
     assert [len(labels) for _, labels in data] == [25, 25, 10]
-    batch = next(iter(data))[0].numpy()
+    batch = np.asarray(next(iter(data))[0])
     test = datasets.arrays(name, "test", data_dir="anywhere")[0]
     np.testing.assert_array_equal(batch, test[:25])
 
