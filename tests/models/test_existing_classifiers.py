@@ -22,7 +22,7 @@ PIXELS = np.random.default_rng(0).random((8, *existing.SHAPE), dtype="float32")
 PROBABILITIES = ("softmax", "convolution", "application")
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
-# ConvNeXt repeats layers whose first convolution TensorFlow compiles by itself.
+# Slow: TensorFlow compiles each grouped convolution of an eager ConvNeXt anew.
 APPLICATIONS = ("EfficientNetB0", "ConvNeXtTiny")
 
 

@@ -44,13 +44,6 @@ class Short(Plain):
         return self.classify(self.features(x))
 
 
-class Silent(Short):
-    """Without the list, whose length would be no constant of a graph."""
-
-    def features(self, x):
-        return self.norm(self.hidden(x))
-
-
 class Maps(Short):
     def features(self, x):
         return ops.reshape(super().features(x), (-1, 3, 2))
@@ -208,7 +201,7 @@ def test_regularizers_and_head_share_the_embedding():
 
 
 def test_a_compiled_step_trains_it_too():
-    model = wrap(built(Silent()))
+    model = wrap(built(Short()))
     model.compile("sgd")
     history = model.fit(X, Y, verbose=0).history
     assert np.isfinite(history["loss"][0])
