@@ -6,12 +6,14 @@
 In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18`, `resnet50` and
 `wide_resnet` build plain functional models; `as_logits` turns a softmax output into
 logits; `feature_model` and `find_embedding` show where the embedding is; `replace_head`
-puts a head on it.
+puts a head on it; `interpolate` mixes the weights of two. Subclassed classifiers:
+`subclassed.py`.
 """
 
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.as_logits import as_logits, ends_in_softmax
 from keras_mpat.models.embedding import feature_model, find_embedding
+from keras_mpat.models.interpolate import interpolate
 from keras_mpat.models.lenet import lenet, lenet_tla
 from keras_mpat.models.replace_head import replace_head
 from keras_mpat.models.resnet18 import resnet18
@@ -25,6 +27,7 @@ __all__ = [
     "ends_in_softmax",
     "feature_model",
     "find_embedding",
+    "interpolate",
     "lenet",
     "lenet_tla",
     "replace_head",

@@ -41,8 +41,9 @@ def functional(classifier):
         raise ValueError(
             "`classifier` must be a functional or Sequential Keras model. Received: "
             f"{type(classifier).__name__}, whose layers cannot be read. Build it as "
-            "keras.Model(inputs, outputs), or give a subclassed model a last layer "
-            "without softmax and use it as it is, without a head."
+            "keras.Model(inputs, outputs). AdversarialModel takes a subclassed model "
+            "that ends in logits as it is, with a head if it has features(x) and "
+            "classify(embedding)."
         )
     inputs, outputs = classifier.inputs, classifier.outputs
     if len(inputs) != 1 or len(outputs) != 1:

@@ -35,7 +35,8 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     Args:
         classifier: a Keras classifier that ends in C >= 2 logits. One that ends in
-            softmax is rewired to logits, with the same weights.
+            softmax is rewired to logits, with the same weights. A subclassed one
+            that gets a head has `features` and `classify`: `models/subclassed.py`.
         strategy: how a batch becomes an update, e.g. `training.PGDTraining(...)`.
         head: a metric-learning head such as `SoftTripleHead`; `None`: none.
         head_weight: lambda_1, >= 0; 0.5 in MPAT.

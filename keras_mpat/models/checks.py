@@ -4,6 +4,7 @@ import keras
 
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
+from keras_mpat.models import subclassed
 from keras_mpat.training import Strategy
 
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
@@ -65,7 +66,7 @@ def check_arguments(arguments: dict) -> None:
 
 
 def shapes(classifier) -> tuple[tuple, tuple]:
-    """Shapes of the input (None, ...) and of the output; a subclassed model has none.
+    """Shapes of the input (None, ...) and of the output (None, C).
 
     Raises:
         ValueError: several inputs or outputs.
@@ -79,9 +80,7 @@ def shapes(classifier) -> tuple[tuple, tuple]:
                 f"name={classifier.name!r}. Pass keras.Model(image, logits)."
             )
         return tuple(classifier.input_shape), tuple(classifier.output_shape)
-    shape = (None, *classifier.get_build_config()["input_shape"][1:])
-    output = classifier.compute_output_spec(keras.KerasTensor(shape))
-    return shape, tuple(output.shape)
+    return subclassed.shapes(classifier)
 
 
 def check_outputs(classifier, head) -> int:

@@ -70,8 +70,16 @@ def check_inputs(x: np.ndarray, threat_model) -> None:
         raise ValueError(
             f"`x` must lie in the threat model's bounds {threat_model.bounds}. "
             f"Received: values from {x.min():g} to {x.max():g}. Rescale the inputs, "
-            "or pass their range: Linf(..., bounds=(lowest, highest))."
+            f"or pass their range: Linf(..., bounds={_range_of(x)})."
         )
+
+
+def _range_of(x) -> str:
+    """The usual range of images that holds x, as it is written."""
+    for low, high in ((-1, 1), (0, 255)):
+        if low <= x.min() and x.max() <= high:
+            return f"({low}, {high})"
+    return "(lowest, highest)"
 
 
 def check_label_form(y: np.ndarray, loss) -> None:

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from keras_mpat.models import _graph as graph
+from keras_mpat.models import subclassed
 
 _CONVOLUTIONS = layers.Conv1D | layers.Conv2D | layers.Conv3D
 _POOLINGS = (
@@ -60,8 +61,9 @@ def feature_model(classifier, feature_layer=None):
     A nested model that holds the embedding is called once, for both outputs.
 
     Args:
-        classifier: functional or built Sequential model, one input, one output.
-        feature_layer: see `find_embedding`. Default None.
+        classifier: functional or built Sequential model, one input, one output; or a
+            subclassed one with `features` and `classify`, see `models/subclassed.py`.
+        feature_layer: see `find_embedding`. Default None; None for a subclassed one.
 
     Returns:
         Functional model, images -> [output of the classifier (B, C), embedding (B, D)].
@@ -70,6 +72,8 @@ def feature_model(classifier, feature_layer=None):
         ValueError: if the place cannot be found (the message lists candidates), or D
             is unknown.
     """
+    if feature_layer is None and not graph.is_readable(classifier):
+        return subclassed.feature_model(classifier)
     path, tensor = _locate(graph.functional(classifier), feature_layer)
     return _two_output_model(classifier, path, tensor)
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_mpat.models import _graph as graph
+from keras_mpat.models import subclassed
 from keras_mpat.models.as_logits import as_logits
 
 
@@ -50,8 +51,9 @@ def with_logits(classifier):
     """The classifier, or its twin without softmax; subclassed ones are left alone.
 
     Raises:
-        ValueError: it ends in a sigmoid.
+        ValueError: it ends in a sigmoid, or a subclassed one returns probabilities.
     """
     if not graph.is_readable(classifier):
+        subclassed.check_logits(classifier)
         return classifier
     return as_logits(classifier)
