@@ -20,6 +20,7 @@ import importlib
 
 from keras_mpat import (
     attacks,
+    callbacks,
     layers,
     losses,
     models,
@@ -41,6 +42,7 @@ __all__ = [
     "ThreatModel",
     "__version__",
     "attacks",
+    "callbacks",
     "datasets",
     "evaluation",
     "layers",
