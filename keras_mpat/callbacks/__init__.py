@@ -3,8 +3,8 @@
     guard = CatastrophicOverfittingGuard(x_held_out, y_held_out, action="roll_back")
     model.fit(train, epochs=30, callbacks=[guard])
 
-`overfitting_guard.py` watches robust accuracy; `probe.py` measures it on a batch that is
-held out, `snapshot.py` remembers a model.
+`overfitting_guard.py` watches robust accuracy; `probe.py` measures it on a batch that
+is held out, `snapshot.py` remembers a model.
 """
 
 from keras_mpat.callbacks.overfitting_guard import CatastrophicOverfittingGuard

@@ -1,9 +1,9 @@
 """A guard against catastrophic overfitting.
 
 Training on one gradient step can suddenly learn to resist that step alone: accuracy
-under FGSM stays high or rises while accuracy under PGD falls to nothing, within an epoch
-or two, and the training logs look better than before (Wong et al., arXiv:2001.03994,
-section 5). The guard sees it on a batch that is held out from training.
+under FGSM stays high or rises while accuracy under PGD falls to nothing, within an
+epoch or two, and the training logs look better than before (Wong et al.,
+arXiv:2001.03994). The guard sees it on a batch that is held out from training.
 
     x, y, _ = keras_mpat.datasets.arrays("mnist", "validation")
     guard = CatastrophicOverfittingGuard(x[:256], y[:256], action="roll_back")
@@ -11,6 +11,7 @@ section 5). The guard sees it on a batch that is held out from training.
 """
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,17 +34,17 @@ _ANSWERS = {
 class CatastrophicOverfittingGuard(keras.callbacks.Callback):
     """Attacks a held-out batch between updates; answers when robustness collapses.
 
-    Before training, at the end of each epoch and, if asked, every few batches, the probe
-    is attacked with BatchNorm on its averages and with the same noise each time. It is
-    an event when robust accuracy lies more than `drop` below the best check of this
-    `fit`. Checks change no variable and draw no random number of the training: a
+    Before training, at the end of each epoch and, if asked, every few batches, the
+    probe is attacked with BatchNorm on its averages and with the same noise each time.
+    It is an event when robust accuracy lies more than `drop` below the best check of
+    this `fit`. Checks change no variable and draw no random number of the training: a
     training without event is bit for bit the one without guard.
 
     An event warns, once, with its figures. `"stop"` also ends training. `"roll_back"`
     puts weights, BatchNorm averages, optimizer and random states back to the last check
     that was no event, and ends training, as Wong et al. do: with the same strategy the
-    next epochs would overfit again. Go on with a smaller step or with `PGDTraining` in a
-    new `AdversarialModel` of the same classifier.
+    next epochs would overfit again. Go on with a smaller step or with `PGDTraining` in
+    a new `AdversarialModel` of the same classifier.
 
     Each `fit` begins anew: its first check, of the weights it starts from, is the first
     value to compare with. So nothing has to be saved with the model, and a resumed run
@@ -74,7 +75,7 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
             starts, a probe that does not fit the model.
 
     References:
-        Wong et al., arXiv:2001.03994, section 5.4; they attack a training batch with
+        Wong et al., arXiv:2001.03994; their code attacks a training batch with
         BatchNorm in training mode, which moves its averages.
     """
 
@@ -109,7 +110,7 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
         self.seed = seed
         self.checks: list[Check] = []
         self.events: list[Check] = []
-        self._probe = None
+        self._probe: Any = None
 
     def set_model(self, model):
         """Compiles the probe for a model that it has not seen; raises if it cannot."""
