@@ -122,7 +122,10 @@ def accuracy_over_epochs(
         axis.locator_params(axis="x", integer=True)
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("accuracy (%)")
-    axes[0].legend(frameon=False, fontsize=8)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        lines, labels, loc="lower center", ncols=len(names), frameon=False, fontsize=9
+    )
     figure.suptitle(title, fontsize=10)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(path)
