@@ -236,7 +236,7 @@ def test_roll_back_is_bit_for_bit_the_last_good_check(strategy, good, bad):
 
 def test_the_probe_is_what_evaluate_robustness_says_with_averages_of_batch_norm():
     probe, attack = toy.data(48, seed=1), attacks.PGD(mpat.Linf(0.15), steps=4)
-    watch = guard(probe, attack=attack, seed=5)
+    watch = guard(probe, attack=attack, seed=5, drop=0.9)
     model = trained(FAST, watch, epochs=2)
     result = evaluation.evaluate_robustness(model, probe, attack, seed=5, verbose=False)
     assert 0.1 < result.robust_accuracy < result.clean_accuracy
@@ -249,7 +249,9 @@ def test_the_probe_is_what_evaluate_robustness_says_with_averages_of_batch_norm(
 
 def test_one_hot_and_column_labels_are_the_same_probe():
     x, y = toy.data(32, seed=1)
-    watchers = [guard((x, labels)) for labels in (y, y[:, None], np.eye(2)[y])]
+    watchers = [
+        guard((x, labels), drop=0.9) for labels in (y, y[:, None], np.eye(2)[y])
+    ]
     trained(FAST, *watchers, epochs=2)
     first, *others = (watch.checks for watch in watchers)
     assert 0 < first[-1].robust
@@ -258,7 +260,7 @@ def test_one_hot_and_column_labels_are_the_same_probe():
 
 def test_a_loaded_model_is_guarded_from_where_it_stands(tmp_path):
     probe = toy.data(32, seed=1)
-    watch, again = guard(probe), guard(probe)
+    watch, again = guard(probe, drop=0.9), guard(probe, drop=0.9)
     trained(FAST, watch, epochs=2).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     trained(FAST, again, epochs=1, model=loaded)
@@ -284,7 +286,8 @@ def test_checks_are_traced_once():
     classifier = toy.net()
     classifier = keras.Sequential([classifier.inputs[0], _Counter(), classifier])
     model = toy.model(FAST, classifier=classifier, eager=False)
-    recorder, watch = Recorder(), guard(toy.data(32, seed=1), every=1)
+    watch = guard(toy.data(32, seed=1), every=1, drop=0.9)
+    recorder = Recorder()
     for _ in range(2):
         trained(FAST, watch, recorder, epochs=2, model=model)
     assert recorder.counts[0] > 0 and len(watch.checks) == 11

@@ -18,6 +18,7 @@ class _AtOnce(callbacks.CatastrophicOverfittingGuard):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*on the probe")
 def test_in_small(tmp_path, shared_data, monkeypatch):
     monkeypatch.setattr(example, "JUDGES", {"FGSM": attacks.FGSM(example.BALL)})
     monkeypatch.setattr(example.mpat.callbacks, "CatastrophicOverfittingGuard", _AtOnce)
