@@ -20,6 +20,7 @@ import importlib
 
 from keras_mpat import (
     attacks,
+    callbacks,
     layers,
     losses,
     metrics,
@@ -42,6 +43,7 @@ __all__ = [
     "ThreatModel",
     "__version__",
     "attacks",
+    "callbacks",
     "datasets",
     "evaluation",
     "layers",

@@ -119,3 +119,44 @@ def trade_off(
     axis.grid(alpha=0.25)
     figure.tight_layout()
     figure.savefig(path)
+
+
+def accuracy_over_epochs(
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    path,
+    *,
+    marks: Mapping[str, tuple[int, str]] | None = None,
+    title: str = "",
+) -> None:
+    """Curves of accuracy against the epoch, one panel per training.
+
+    Args:
+        panels: by title of the panel, by name of the curve, accuracies in [0, 1] after
+            epoch 1, 2, ...; a curve has the same color in each panel.
+        path: where to write the PNG.
+        marks: by title of the panel, (epoch, text) of a line to draw.
+        title: title of the figure.
+    """
+    figure = Figure(figsize=(4.6 * len(panels) + 0.4, 3.8), dpi=110)
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    for axis, (panel, curves) in zip(axes, panels.items(), strict=True):
+        for name, values in curves.items():
+            number = names.index(name)
+            epochs, percent = range(1, len(values) + 1), 100 * np.asarray(values)
+            axis.plot(epochs, percent, "os^Dv"[number % 5] + f"C{number}-", label=name)
+        if marks and panel in marks:
+            epoch, text = marks[panel]
+            axis.axvline(epoch, color="0.6", linestyle=":", linewidth=1.2)
+            axis.text(epoch, 2, f" {text}", color="0.4", fontsize=8)
+        axis.set(xlabel="epoch", title=panel, ylim=(0, 102))
+        axis.locator_params(axis="x", integer=True)
+        axis.grid(alpha=0.25)
+    axes[0].set_ylabel("accuracy (%)")
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        lines, labels, loc="lower center", ncols=len(names), frameon=False, fontsize=9
+    )
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    figure.savefig(path)

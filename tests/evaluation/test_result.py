@@ -138,3 +138,16 @@ def test_picture_of_curves(tmp_path):
     plots.robustness_curves([0, 0.1, 0.2], curves, path, trained_at=0.1)
     assert path.read_bytes().startswith(PNG)
     assert path.stat().st_size > 2000
+
+
+def test_picture_of_epochs(tmp_path):
+    plots = pytest.importorskip(
+        "keras_mpat.evaluation.plots", exc_type=ImportError, reason="needs matplotlib"
+    )
+    path = tmp_path / "epochs.png"
+    panels = {"plain": {"FGSM": [0.2, 0.9, 1.0], "PGD": [0.2, 0.5, 0.0]}}
+    panels["guarded"] = {"PGD": [0.2, 0.5]}
+    marks = {"guarded": (2, "rolls back")}
+    plots.accuracy_over_epochs(panels, path, marks=marks, title="digits")
+    assert path.read_bytes().startswith(PNG)
+    assert path.stat().st_size > 2000

@@ -1,0 +1,13 @@
+"""Callbacks for `fit`: what is watched, and answered, while a model trains.
+
+    guard = CatastrophicOverfittingGuard(x_held_out, y_held_out, action="roll_back")
+    model.fit(train, epochs=30, callbacks=[guard])
+
+`overfitting_guard.py` watches robust accuracy; `probe.py` measures it on a batch that
+is held out, `snapshot.py` remembers a model.
+"""
+
+from keras_mpat.callbacks.overfitting_guard import CatastrophicOverfittingGuard
+from keras_mpat.callbacks.probe import Check
+
+__all__ = ["CatastrophicOverfittingGuard", "Check"]

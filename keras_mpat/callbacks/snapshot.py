@@ -1,0 +1,27 @@
+"""A model and its optimizer at one moment, bit for bit."""
+
+import numpy as np
+from keras import ops
+
+
+class Snapshot:
+    """Copies weights, averages, random states and the optimizer; `restore` puts them
+    back.
+
+    What is counted for the logs, and the number of bad inputs seen, stay as they are:
+    they say what happened, not what the model is.
+    """
+
+    def __init__(self, model):
+        counted = {id(variable) for variable in model.metrics_variables}
+        counted.add(id(model.violations))
+        self._values = [
+            (variable, np.array(ops.convert_to_numpy(variable.value)))  # a copy
+            for variable in [*model.variables, *model.optimizer.variables]
+            if id(variable) not in counted
+        ]
+
+    def restore(self) -> None:
+        """Gives every variable the value it had."""
+        for variable, value in self._values:
+            variable.assign(value)
