@@ -24,6 +24,7 @@ from train import length
 
 import keras_mpat as mpat
 from keras_mpat import attacks, backend, datasets
+from keras_mpat.choices import check_choice
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
 
 # Steps are 2.5 epsilon / steps; MIM's are epsilon / steps.
@@ -70,10 +71,7 @@ def suite(
     """
     chosen = {}
     for name in names:
-        if name not in _ALL:
-            raise ValueError(
-                f"`attacks` must be among {', '.join(_ALL)}. Received: {name!r}."
-            )
+        check_choice("attacks", name, _ALL, "Separate several by commas.")
         title, kind, options = _ALL[name]
         options = dict(options)
         if name in _STRONG:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_mpat.choices import check_choice
+
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -87,6 +89,19 @@ PRESETS = {
     "mpat-fast": {"strategy": "fast", "head": "soft_triple", "schedule": "cyclic"},
     "mpat-free": {"strategy": "free", "head": "soft_triple", "schedule": "step"},
 }
+# Settings that are one of several names.
+CHOICES = {
+    "dataset": tuple(DEFAULTS),
+    "preset": tuple(PRESETS),
+    "strategy": ("standard", "pgd", "fast", "free"),
+    "head": ("soft_triple", "none"),
+    "model": ("lenet", "lenet_tla", "small_cnn", "resnet18"),
+    "regularizer": ("weights", "features", "none"),
+    "optimizer": ("sgd", "adam"),
+    "schedule": ("cyclic", "step", "constant"),
+    "norm_mode": ("eval", "batch_stats", "train"),
+    "jit": ("auto", "true", "false"),
+}
 # Settings that only some values of another setting use.
 _NEEDS = {
     "steps": ("strategy", ("pgd",)),
@@ -100,6 +115,9 @@ _NEEDS = {
     "width": ("model", ("resnet18",)),
     "filters": ("model", ("lenet", "lenet_tla")),
 }
+
+
+_FIXES = {"dataset": "Another one needs a row in examples/settings.py."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,15 +164,13 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         given: values by flag name, `preset` among them; `None` means not given.
 
     Raises:
-        ValueError: an unknown data set, or a value that would have no effect.
+        ValueError: an unknown name (the message says which is nearest), or a value
+            that would have no effect.
     """
     given = {name: value for name, value in given.items() if value is not None}
     dataset = given.get("dataset", "digits_2")
-    if dataset not in DEFAULTS:
-        raise ValueError(
-            f"`dataset` must be one of {', '.join(DEFAULTS)}. Received: "
-            f"dataset={dataset!r}. Another one needs a row in examples/settings.py."
-        )
+    for name in [name for name in CHOICES if name in given]:
+        check_choice(name, given[name], CHOICES[name], _FIXES.get(name, ""))
     chosen = {**PRESETS.get(given.pop("preset", None), {}), **given}
     values = _defaults(DEFAULTS[dataset], chosen) | chosen | {"dataset": dataset}
     for name, (other, users) in _NEEDS.items():

@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keras_mpat.choices import check_choice
 from keras_mpat.datasets.augmentation import Augmentation
 from keras_mpat.datasets.labels import label_table
 
@@ -123,13 +124,13 @@ def info(name: str) -> DatasetInfo:
     """The description of the data set `name`.
 
     Raises:
-        ValueError: If there is none; the message lists those there are.
+        ValueError: If there is none; the message lists those there are, and the nearest.
     """
-    if name not in _REGISTRY:
-        raise ValueError(
-            f"`name` must be one of {', '.join(names())}. Received: name={name!r}. "
+    if not isinstance(name, str) or name not in _REGISTRY:
+        fix = (
             "Add one with keras_mpat.datasets.register(keras_mpat.datasets."
             "DatasetInfo(name=..., input_shape=..., class_names=..., loader=...)), "
             "or pass arrays of your own to keras_mpat.datasets.from_arrays(x, y)."
         )
+        check_choice("name", name, names(), fix)
     return _REGISTRY[name]

@@ -9,6 +9,8 @@ import math
 
 from keras import initializers, layers
 
+from keras_mpat.configurable import check_count
+
 
 def normalize(x, mean, std):
     """Maps pixels in [0, 1] to (x - mean) / std, inside the model.
@@ -27,6 +29,11 @@ def normalize(x, mean, std):
     Raises:
         ValueError: if `std` is not positive, or a sequence has not C_in entries.
     """
+    if len(x.shape) != 4:
+        raise ValueError(
+            "`input_shape` must be (H, W, C_in). Received: "
+            f"input_shape={tuple(x.shape[1:])}. For grayscale images add a 1."
+        )
     channels = x.shape[-1]
     mean, std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
     if min(std) <= 0:
@@ -112,11 +119,7 @@ def logits(x, num_classes):
     Raises:
         ValueError: if `num_classes` is less than 2.
     """
-    if num_classes < 2:
-        raise ValueError(
-            "`num_classes` must be at least 2 (one logit per class). "
-            f"Received: num_classes={num_classes}. For a binary problem pass 2."
-        )
+    check_count("num_classes", num_classes, "For a binary problem pass 2.", minimum=2)
     return layers.Dense(
         num_classes, kernel_initializer=he_normal("fan_in"), name="logits"
     )(x)
