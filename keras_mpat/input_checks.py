@@ -88,7 +88,9 @@ def _is_float(x) -> bool:
 
 def _in_levels(threat_model) -> bool:
     """Whether the bounds say that inputs are numbers such as 0 … 255."""
-    return threat_model is not None and bool(np.all(np.asarray(threat_model.bounds[1]) > 1))
+    return threat_model is not None and bool(
+        np.all(np.asarray(threat_model.bounds[1]) > 1)
+    )
 
 
 def _check_one_hot(y) -> None:

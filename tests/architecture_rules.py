@@ -5,8 +5,8 @@ sentence per broken rule. The names of modules say where a file stands:
 
 * a *unit* is a module or folder directly in `keras_mpat` (`backend`, `attacks`);
 * units stand on `FLOORS`; a file imports from its own floor or a lower one;
-* `datasets` stands apart (it imports `PLAIN` modules), and only `tuning` and the package's own `__init__.py`
-  may import it;
+* `datasets` stands apart: it imports `PLAIN` modules only, and only `tuning` and the
+  package's own `__init__.py` may import it;
 * frameworks and optional packages have the homes listed in `HOMES`.
 
 Imports for type checkers only (`if TYPE_CHECKING:`) are free.

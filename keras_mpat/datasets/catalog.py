@@ -124,7 +124,8 @@ def info(name: str) -> DatasetInfo:
     """The description of the data set `name`.
 
     Raises:
-        ValueError: If there is none; the message lists those there are, and the nearest.
+        ValueError: If there is none; the message lists those there are and names
+            the nearest.
     """
     if not isinstance(name, str) or name not in _REGISTRY:
         fix = (

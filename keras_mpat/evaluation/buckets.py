@@ -8,9 +8,7 @@ import numpy as np
 from keras_mpat.input_checks import check_labels
 
 
-def buckets(
-    data, size: int, limit: int | None, num_classes: int
-) -> Iterator[tuple]:
+def buckets(data, size: int, limit: int | None, num_classes: int) -> Iterator[tuple]:
     """Yields (x (size, ...), y (size,), valid): the last bucket repeats its last row.
 
     Args:

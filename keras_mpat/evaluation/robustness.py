@@ -24,9 +24,9 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
+from keras_mpat.input_checks import check_inputs
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.checks import shapes
-from keras_mpat.input_checks import check_inputs
 from keras_mpat.models.forward import with_logits
 from keras_mpat.objectives import CrossEntropy
 
@@ -84,7 +84,7 @@ def evaluate_robustness(
         rows = state.get(number, data_digest)
         if rows is None:
             for threat_model in threat_models:
-                check_inputs(x, threat_model, shape[1:])
+                check_inputs(x[:valid], threat_model, shape[1:])
             rows, seconds = run.bucket(x, y, number * batch_size)
             rows = {name: values[:valid] for name, values in rows.items()}
             state.put(number, data_digest, rows, seconds)
@@ -196,6 +196,12 @@ def _load(model_or_path):
 def _by_name(attacks) -> dict[str, Attack]:
     if not isinstance(attacks, (list, tuple, Mapping)):
         attacks = [attacks]
+    for attack in attacks.values() if isinstance(attacks, Mapping) else attacks:
+        if not isinstance(attack, Attack):
+            raise ValueError(
+                "`attacks` must be an attack, a list or a dict of attacks. Received: "
+                f"attacks with {attack!r}. Pass attacks.PGD(keras_mpat.Linf(0.3))."
+            )
     if not isinstance(attacks, Mapping):
         names = [type(attack).__name__ for attack in attacks]
         attacks = {
@@ -204,12 +210,6 @@ def _by_name(attacks) -> dict[str, Attack]:
                 zip(names, attacks, strict=True), start=1
             )
         }
-    for name, attack in attacks.items():
-        if not isinstance(attack, Attack):
-            raise ValueError(
-                "`attacks` must be an attack, a list or a dict of attacks. Received: "
-                f"{name}={attack!r}. Pass attacks.PGD(keras_mpat.Linf(0.3))."
-            )
     if not attacks:
         raise ValueError(
             "`attacks` must hold at least one attack. Received: none. Pass "

@@ -139,7 +139,9 @@ def check_loss(loss) -> None:
         config = part.get_config() if isinstance(part, keras.losses.Loss) else {}
         told = f"loss={part!r}"
         if isinstance(part, keras.losses.Loss):  # their repr ends in addresses
-            told = f"loss={type(part).__name__}(from_logits={config.get('from_logits')})"
+            told = (
+                f"loss={type(part).__name__}(from_logits={config.get('from_logits')})"
+            )
         elif not isinstance(part, str):
             told = f"loss={name}"
         if _BINARY & {name, type(part).__name__}:
@@ -160,13 +162,11 @@ def known_to_keras(name: str, module, value, fix: str):
     """`module.get(value)`, of keras.losses or keras.optimizers.
 
     Raises:
-        ValueError: Keras does not know it; the message names the nearest it knows.
+        ValueError: Keras does not know it.
     """
     try:
         return module.get(value)
     except ValueError:
-        found = nearest(value, [entry for entry in dir(module) if entry[0].isupper()])
         raise ValueError(
-            f"`{name}` must be known to Keras. Received: {name}={value!r}. "
-            f"{f'Did you mean {found!r}? ' if found else ''}{fix}"
+            f"`{name}` must be known to Keras. Received: {name}={value!r}. {fix}"
         ) from None

@@ -65,8 +65,10 @@ def _first_batch(x):
         return x, backend.first_batch(x)
     for first in x:
         return _resumed(first, x), first
-    raise ValueError("`x` must not be empty. Received: a generator of 0 batches. Pass "
-                     "a fresh one: a generator can be read only once.")
+    raise ValueError(
+        "`x` must not be empty. Received: a generator of 0 batches. Pass "
+        "a fresh one: a generator can be read only once."
+    )
 
 
 def _resumed(first, rest):

@@ -1,5 +1,7 @@
 """`compile` and `fit` of `AdversarialModel`: Keras' own, with questions asked first."""
 
+import types
+
 import keras
 
 from keras_mpat import backend
@@ -57,7 +59,7 @@ class Fitting:
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation
-        if backend.is_pipeline(x):
+        if backend.is_pipeline(x) or isinstance(x, types.GeneratorType):
             kwargs.setdefault("shuffle", False)  # it orders itself; Keras warns of True
         return super().fit(
             x,
