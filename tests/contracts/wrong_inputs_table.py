@@ -74,6 +74,7 @@ def message(row: Row) -> str:
     Raises:
         AssertionError: nothing was wrong, or no `ValueError` said so.
     """
+    trained = state() if row.late else []
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # a progress bar
             exec(row.code, dict(names()))
@@ -81,12 +82,19 @@ def message(row: Row) -> str:
         return str(error)
     except Exception as error:
         raise AssertionError(f"{row.code}: {type(error).__name__}: {error}") from error
+    finally:  # the next row finds the nets as this one did
+        for variable, value in zip(_variables(), trained, strict=False):
+            variable.assign(value)
     raise AssertionError(f"{row.code}: no error")
 
 
 def state() -> list:
     """The values of all that training could move."""
-    return [v for name in _TRAINED for v in toy.values(names()[name].variables)]
+    return toy.values(_variables())
+
+
+def _variables() -> list:
+    return [v for name in _TRAINED for v in names()[name].variables]
 
 
 _LATE = "Streams: a later batch, named when the epoch ends"
