@@ -16,7 +16,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test fast test-full check lock upgrade wheel bench clean
+.PHONY: help demo test fast test-full check docs lock upgrade wheel bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ check: $(DEV_READY) ## lint, format, types, architecture
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/test_architecture.py
+
+docs: $(TEST_READY) ## write ERRORS.md from the table of wrong inputs
+	$(ON_TENSORFLOW) $(PY) -m tests.contracts.write_errors
 
 upgrade: $(DEV_READY) ## newest versions of everything, without pins; then test, then lock
 	$(PIP) install --quiet --upgrade --upgrade-strategy eager -e ".[dev]"

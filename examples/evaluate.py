@@ -24,6 +24,7 @@ from train import length
 
 import keras_mpat as mpat
 from keras_mpat import attacks, backend, datasets
+from keras_mpat.choices import check_choice
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
 
 # Steps are 2.5 epsilon / steps; MIM's are epsilon / steps.
@@ -70,10 +71,7 @@ def suite(
     """
     chosen = {}
     for name in names:
-        if name not in _ALL:
-            raise ValueError(
-                f"`attacks` must be among {', '.join(_ALL)}. Received: {name!r}."
-            )
+        check_choice("attacks", name, _ALL, "Separate several by commas.")
         title, kind, options = _ALL[name]
         options = dict(options)
         if name in _STRONG:
@@ -157,7 +155,7 @@ def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
     for mode in np.unique(modes):
         rank[modes == mode] = np.arange(np.sum(modes == mode))
     rows = np.lexsort((modes, rank))[:10]
-    titles = datasets.info(name).class_names
+    titles = datasets.info(name, data_dir=data_dir).class_names
     if max(map(len, titles)) > 10:
         titles = tuple(str(number) for number in range(len(titles)))
     return x[rows], y[rows], list(titles)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keras_mpat.choices import check_choice
+
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -81,11 +83,36 @@ DEFAULTS = {
     "mnist_2": _MNIST,
     "cifar10": _CIFAR,
     "cifar10_2": _CIFAR,
+    "cifar100": _CIFAR,
+    "cifar100_10": _CIFAR,
+    "svhn_cropped": _CIFAR,
+    "tiny_imagenet": dataclasses.replace(_CIFAR, model="resnet50"),
 }
+_PREFIXES = ("tfds:", "folder:")  # other data sets, with the row of CIFAR
 PRESETS = {
     "mpat": {"strategy": "pgd", "head": "soft_triple", "schedule": "step"},
     "mpat-fast": {"strategy": "fast", "head": "soft_triple", "schedule": "cyclic"},
     "mpat-free": {"strategy": "free", "head": "soft_triple", "schedule": "step"},
+}
+# Settings that are one of several names.
+CHOICES = {
+    "dataset": tuple(DEFAULTS),
+    "preset": tuple(PRESETS),
+    "strategy": ("standard", "pgd", "fast", "free"),
+    "head": ("soft_triple", "none"),
+    "model": (
+        "lenet",
+        "lenet_tla",
+        "small_cnn",
+        "resnet18",
+        "resnet50",
+        "wide_resnet",
+    ),
+    "regularizer": ("weights", "features", "none"),
+    "optimizer": ("sgd", "adam"),
+    "schedule": ("cyclic", "step", "constant"),
+    "norm_mode": ("eval", "batch_stats", "train"),
+    "jit": ("auto", "true", "false"),
 }
 # Settings that only some values of another setting use.
 _NEEDS = {
@@ -102,6 +129,9 @@ _NEEDS = {
     "widen": ("model", ("wide_resnet",)),
     "filters": ("model", ("lenet", "lenet_tla")),
 }
+
+
+_FIXES = {"dataset": "Others: tfds:<name>, folder:<path>."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,22 +180,23 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         given: values by flag name, `preset` among them; `None` means not given.
 
     Raises:
-        ValueError: an unknown data set, or a value that would have no effect.
+        ValueError: an unknown name (the message says which is nearest), or a value
+            that would have no effect.
     """
     given = {name: value for name, value in given.items() if value is not None}
     dataset = given.get("dataset", "digits_2")
-    if dataset not in DEFAULTS:
-        raise ValueError(
-            f"`dataset` must be one of {', '.join(DEFAULTS)}. Received: "
-            f"dataset={dataset!r}. Another one needs a row in examples/settings.py."
-        )
+    other = str(dataset).startswith(_PREFIXES)
+    for name in [name for name in CHOICES if name in given]:
+        if name != "dataset" or not other:
+            check_choice(name, given[name], CHOICES[name], _FIXES.get(name, ""))
     chosen = {**PRESETS.get(given.pop("preset", None), {}), **given}
-    values = _defaults(DEFAULTS[dataset], chosen) | chosen | {"dataset": dataset}
-    for name, (other, users) in _NEEDS.items():
-        if name in given and values[other] not in users:
+    row = _CIFAR if other else DEFAULTS[dataset]
+    values = _defaults(row, chosen) | chosen | {"dataset": dataset}
+    for name, (setting, users) in _NEEDS.items():
+        if name in given and values[setting] not in users:
             raise ValueError(
-                f"`{name}` has no effect with {other}={values[other]}. Received: "
-                f"{name}={given[name]}. Remove it, or choose {other} from: "
+                f"`{name}` has no effect with {setting}={values[setting]}. Received: "
+                f"{name}={given[name]}. Remove it, or choose {setting} from: "
                 f"{', '.join(users)}."
             )
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})

@@ -49,7 +49,7 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
     if run.model.exists():
         model = keras.saving.load_model(run.model)
     else:
-        model = build(settings, steps)
+        model = build(settings, steps, data_dir=data_dir)
     updates = steps * model.strategy.updates_per_batch
     done = int(model.optimizer.iterations) // updates
     run.update(**_environment(model, settings), data_dir=data_dir)
@@ -129,10 +129,9 @@ def define_flags() -> None:
     """The command line. `None`: the default of the data set or the preset."""
     flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
-    flags.DEFINE_string("dataset", "digits_2", ", ".join(run_settings.DEFAULTS))
-    flags.DEFINE_enum("preset", None, list(run_settings.PRESETS), "Published recipe.")
-    for name, (choices, text) in _CHOICES.items():
-        flags.DEFINE_enum(name, None, choices, text)
+    for name, text in _CHOICES.items():  # `resolve` names the nearest of a wrong one
+        choices = ", ".join(run_settings.CHOICES[name])
+        flags.DEFINE_string(name, None, f"{text} One of: {choices}.")
     for name, text in _COUNTS.items():
         flags.DEFINE_integer(name, None, text, lower_bound=1)
     for name, text in _COUNTS_OR_ZERO.items():
@@ -145,16 +144,17 @@ def define_flags() -> None:
         flags.DEFINE_list(name, None, text)
 
 
-_MODELS = "lenet lenet_tla small_cnn resnet18 resnet50 wide_resnet".split()
 _CHOICES = {
-    "strategy": (["standard", "pgd", "fast", "free"], "How a batch becomes an update."),
-    "head": (["soft_triple", "none"], "Head; none is the default of standard."),
-    "model": (_MODELS, "Network."),
-    "regularizer": (["weights", "features", "none"], "L_norm: what is kept small."),
-    "optimizer": (["sgd", "adam"], "SGD has momentum 0.9."),
-    "schedule": (["cyclic", "step", "constant"], "Learning-rate schedule."),
-    "norm_mode": (["eval", "batch_stats", "train"], "BatchNorm in attack passes."),
-    "jit": (["auto", "true", "false"], "XLA; auto: on an accelerator only."),
+    "dataset": "Data set; digits_2 if not given.",
+    "preset": "Published recipe.",
+    "strategy": "How a batch becomes an update.",
+    "head": "Head; none is the default of standard.",
+    "model": "Network.",
+    "regularizer": "L_norm: what is kept small.",
+    "optimizer": "SGD has momentum 0.9.",
+    "schedule": "Learning-rate schedule.",
+    "norm_mode": "BatchNorm in attack passes.",
+    "jit": "XLA; auto: on an accelerator only.",
 }
 _COUNTS = {
     "width": "Channels of the first stage (resnets), of the stem (wide_resnet).",
@@ -189,7 +189,7 @@ _LISTS = {
 
 def given_flags() -> dict[str, Any]:
     """The settings that the command line gives, converted from text."""
-    named = ("dataset", "preset", *_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS)
+    named = (*_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS)
     given = {name: flags.FLAGS[name].value for name in named}
     for name in _LENGTHS:
         given[name] = length(flags.FLAGS[name].value)
@@ -209,8 +209,8 @@ def length(text: str | None) -> float | str | None:
         return float(text)
     except ValueError:
         raise ValueError(
-            "A length must be a number (pixels in [0, 1]) or a fraction. Received: "
-            f"{text!r}. For 8 gray levels pass 8/255."
+            "`epsilon` and `step_size` must be numbers (pixels in [0, 1]) or "
+            f"fractions. Received: {text!r}. For 8 gray levels pass 8/255."
         ) from None
 
 
@@ -220,7 +220,7 @@ def _whole_numbers(name: str, parts: list[str] | None) -> list[int] | None:
     if not all(part.strip().isdigit() and int(part) for part in parts):
         raise ValueError(
             f"`{name}` must be whole numbers >= 1, separated by commas. Received: "
-            f"{','.join(parts)}."
+            f"{','.join(parts)}. Pass for example 16,32."
         )
     return [int(part) for part in parts]
 

@@ -64,7 +64,7 @@ def check_positive(name: str, value, unit: str, fix: str) -> None:
     """
     if keras.ops.is_tensor(value):
         return
-    array = np.asarray(value, dtype="float64")
+    array = numbers(value)
     positive = np.any(array > 0) and np.all(array >= 0)
     if not positive or not np.all(np.isfinite(array)):
         raise ValueError(
@@ -72,9 +72,31 @@ def check_positive(name: str, value, unit: str, fix: str) -> None:
         )
 
 
-def check_count(name: str, value, fix: str) -> None:
-    """Raises unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+def check_not_negative(name: str, value, unit: str, fix: str) -> None:
+    """Raises unless `value` is a finite number >= 0."""
+    array = numbers(value)
+    if array.ndim or not (array >= 0 and np.isfinite(array)):
         raise ValueError(
-            f"`{name}` must be an integer >= 1. Received: {name}={value!r}. {fix}"
+            f"`{name}` must be >= 0 ({unit}). Received: {name}={value!r}. {fix}"
+        )
+
+
+def numbers(value) -> np.ndarray:
+    """`value` as a float64 array; NaN where it is no number: booleans, text, None."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "fiuO":
+            return array.astype("float64")
+    except (TypeError, ValueError):  # of lists with gaps, of objects
+        pass
+    return np.array(np.nan)
+
+
+def check_count(name: str, value, fix: str, *, minimum: int = 1) -> None:
+    """Raises unless `value` is an integer of at least `minimum`."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < minimum:
+        raise ValueError(
+            f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}. "
+            f"{fix}"
         )

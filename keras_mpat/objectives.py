@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from keras_mpat.configurable import Configurable
+from keras_mpat.configurable import Configurable, check_not_negative
 
 _NEVER = -1e30  # a float32 stand-in for minus infinity that keeps gradients finite
 
@@ -83,11 +83,7 @@ class Margin(Objective):
     kappa: float = 50.0
 
     def __post_init__(self):
-        if not self.kappa >= 0:
-            raise ValueError(
-                "`kappa` must be >= 0 (logits). "
-                f"Received: kappa={self.kappa!r}. The usual value is 50."
-            )
+        check_not_negative("kappa", self.kappa, "logits", "The usual value is 50.")
 
     def __call__(self, targets, logits):
         own, others = _own_and_others(targets, logits)

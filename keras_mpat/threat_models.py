@@ -20,9 +20,8 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import noise
-from keras_mpat.configurable import Configurable, check_positive
-
-_UNIT = "in input units, or a fraction of the range such as '8/255'"
+from keras_mpat import threat_checks as checks
+from keras_mpat.configurable import Configurable, numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +29,17 @@ class ThreatModel(Configurable, abc.ABC):
     """A ball of radius epsilon inside the box of valid inputs.
 
     Args:
-        epsilon: radius of the ball. A positive float in input units; a string such as
+        epsilon: radius of the ball. A float >= 0 in input units; a string such as
             `"8/255"`, a fraction of the range given by `bounds`; or an array that
             broadcasts to one example, one radius per feature (0: that feature is
-            fixed).
+            fixed). Of epsilon = 0 every attack returns x.
         bounds: lowest and highest valid input; numbers or arrays per feature.
         mutable: boolean array that broadcasts to one example; False marks features
             that the adversary cannot change. `None`: all may change.
 
     Raises:
-        ValueError: epsilon is not positive or larger than the range, or the bounds
-            are not ordered.
+        ValueError: epsilon is negative or larger than the range, or the bounds are
+            not ordered.
     """
 
     epsilon: Any
@@ -49,26 +48,32 @@ class ThreatModel(Configurable, abc.ABC):
     mutable: Any = None
 
     def __post_init__(self):
-        low, high = (np.asarray(bound, "float64") for bound in self.bounds)
-        if not np.all(low < high):
-            raise ValueError(
-                "`bounds` must be (lowest, highest) valid input with lowest < highest. "
-                f"Received: bounds={self.bounds!r}. For images in [0, 1] pass (0, 1)."
-            )
+        checks.check_bounds(self.bounds)
+        checks.check_mutable(self.mutable)
         if ops.is_tensor(self.epsilon):
             return
-        radius = self.length(self.epsilon, "epsilon")
-        check_positive("epsilon", radius, _UNIT, "For 8 grey levels: '8/255'.")
-        if self._exceeds(radius, high - low):
-            raise ValueError(
-                f"`epsilon` must lie between 0 and the range of the inputs ({_UNIT}). "
-                f"Received: epsilon={self.epsilon!r} with bounds={self.bounds!r}. "
-                "For images in 0-255 pass bounds=(0, 255); for 8 grey levels '8/255'."
-            )
+        radius = np.asarray(self.radius)
+        checks.check_epsilon(self.epsilon, radius, self.bounds)
+        low, high = self._box()
+        self._check_size(radius, high - low)
 
-    def _exceeds(self, radius, width) -> bool:
-        # Knows no number of features, so a norm that sums over them never exceeds.
-        return False
+    def _box(self):
+        return (np.asarray(bound, "float64") for bound in self.bounds)
+
+    def _check_size(self, radius, width, shape=None) -> None:
+        """Raises if the ball around any input holds the whole box.
+
+        Args:
+            radius, width: NumPy arrays, in input units.
+            shape: of an example; `None`: not known yet.
+        """
+
+    def check_example(self, shape: tuple[int, ...]) -> None:
+        """Raises if examples of this shape do not fit epsilon, bounds and mask."""
+        checks.check_shapes(self, shape)
+        if not ops.is_tensor(self.epsilon):
+            low, high = self._box()
+            self._check_size(np.asarray(self.radius), high - low, shape)
 
     @property
     def radius(self):
@@ -82,11 +87,11 @@ class ThreatModel(Configurable, abc.ABC):
             ValueError: a string that is no number and no fraction like "8/255".
         """
         if isinstance(value, str):
-            low, high = (np.asarray(bound, "float64") for bound in self.bounds)
-            value = _fraction(value, name) * (high - low)
+            low, high = self._box()
+            value = checks.fraction(value, name) * (high - low)
         if ops.is_tensor(value):
             return value
-        array = np.asarray(value, "float64")
+        array = numbers(value)
         return float(array) if array.ndim == 0 else array.astype("float32")
 
     def scaled(self, factor):
@@ -95,7 +100,7 @@ class ThreatModel(Configurable, abc.ABC):
 
     def box(self, x):
         """Clips x (B, ...) to the valid inputs."""
-        low, high = (np.asarray(bound, "float32") for bound in self.bounds)
+        low, high = (bound.astype("float32") for bound in self._box())
         return ops.minimum(ops.maximum(x, low), high)
 
     def project(self, x_adv, x):
@@ -155,8 +160,9 @@ class Linf(ThreatModel):
         Madry et al., arXiv:1706.06083, section 2.
     """
 
-    def _exceeds(self, radius, width) -> bool:
-        return bool(np.any(radius > width))
+    def _check_size(self, radius, width, shape=None):
+        if np.any(radius > width):
+            checks.refuse_linf(self.epsilon, self.bounds)
 
     def ball(self, x_adv, x):
         return ops.minimum(ops.maximum(x_adv, x - self.radius), x + self.radius)
@@ -180,6 +186,14 @@ class L2(ThreatModel):
     Arguments as in `ThreatModel`. With one epsilon per feature the ball is the
     ellipsoid ||change / epsilon|| <= 1. `sample` is uniform in the ball.
     """
+
+    def _check_size(self, radius, width, shape=None):
+        if shape is None:
+            return
+        with np.errstate(divide="ignore"):  # a fixed feature: never too large
+            corner = np.sum(np.broadcast_to((width / radius) ** 2, shape))
+        if corner < 1 - 1e-6:
+            checks.refuse_l2(self.epsilon, self.bounds, shape)
 
     def ball(self, x_adv, x):
         change = x_adv - x
@@ -234,14 +248,3 @@ def _divide(x, radius):
     if ops.is_tensor(radius) or np.any(np.asarray(radius) <= 0):
         radius = ops.maximum(radius, 1e-30)
     return x / radius
-
-
-def _fraction(text: str, name: str) -> float:
-    numerator, _, denominator = text.partition("/")
-    try:
-        return float(numerator) / float(denominator or 1)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"`{name}` must be a number or a fraction of the range like '8/255'. "
-            f"Received: {name}={text!r}. Pass 0.1 or '8/255'."
-        ) from None

@@ -5,8 +5,8 @@ sentence per broken rule. The names of modules say where a file stands:
 
 * a *unit* is a module or folder directly in `keras_mpat` (`backend`, `attacks`);
 * units stand on `FLOORS`; a file imports from its own floor or a lower one;
-* `datasets` stands apart, and only `tuning` and the package's own `__init__.py`
-  may import it;
+* `datasets` stands apart: it imports `PLAIN` modules only, and only `tuning` and the
+  package's own `__init__.py` may import it;
 * frameworks and optional packages have the homes listed in `HOMES`.
 
 Imports for type checkers only (`if TYPE_CHECKING:`) are free.
@@ -23,11 +23,14 @@ MAX_LINES = 250
 FLOORS = (
     {
         "backend",
+        "choices",
         "configurable",
+        "input_checks",
         "losses",
         "noise",
         "objectives",
         "schedules",
+        "threat_checks",
         "threat_models",
         "version",
     },
@@ -40,6 +43,7 @@ FLOORS = (
 FLOOR_OF = {unit: level for level, floor in enumerate(FLOORS) for unit in floor}
 FACADE = "__init__"  # keras_mpat/__init__.py: above all floors
 APART = "datasets"
+PLAIN = ("choices", "version")  # standard library only: `datasets` may import them
 SCRIPTS = {"examples", "tests", "tuning"}  # top-level folders outside the package
 
 # Third-party package -> places (path prefixes in keras_mpat) that may import it.
@@ -53,6 +57,7 @@ HOMES = {
     "torch": ("backend.py",),
 }
 ONLY_INSIDE_FUNCTIONS = {"sklearn"}
+_PLAIN_NAMES = " and ".join(f"`{name}`" for name in PLAIN)
 TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
@@ -147,7 +152,7 @@ def _forbidden_inside(unit: str, imported: Import) -> str | None:
     if other == unit or unit == FACADE:
         return None
     if unit == APART:
-        return None if other == "version" else f"`{APART}` imports only `version`"
+        return None if other in PLAIN else f"`{APART}` imports only {_PLAIN_NAMES}"
     if other == APART:
         return None if unit == "tuning" else f"`{unit}` is handed data"
     if other not in FLOOR_OF:

@@ -65,7 +65,7 @@ BROKEN = {
     "datasets leans on the package": (
         "datasets/mnist.py",
         "from keras_mpat.backend import noise",
-        "`datasets` imports only `version`",
+        "`datasets` imports only `choices` and `version`",
     ),
     "top-level scripts": ("tuning/space.py", "import examples.train", "no top-level"),
     "unknown module": ("helpers.py", "", "`helpers` stands on no floor"),
@@ -124,6 +124,7 @@ KEPT = {
     "datasets": (
         "datasets/digits.py",
         "import tensorflow as tf\nimport tensorflow_datasets\nfrom ..version import v\n"
+        "from keras_mpat.choices import check_choice\n"
         "def f():\n    import sklearn",
     ),
     "backend": ("backend.py", "import jax\nimport tensorflow\nimport torch"),

@@ -36,6 +36,24 @@ def net(seed=1, batch_norm=True):
     return classifier
 
 
+def named():
+    """A classifier whose layers have names: "hidden", "relu", "logits"."""
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,), name="features"),
+            layers.Dense(8, name="hidden"),
+            layers.ReLU(name="relu"),
+            layers.Dense(2, name="logits"),
+        ],
+        name="net",
+    )
+
+
+def stream(*batches):
+    """A generator of batches, of which Keras and this package see one at a time."""
+    yield from batches
+
+
 def head(**kwargs):
     """A SoftTriple head with its own seed."""
     initializer = keras.initializers.RandomUniform(-0.5, 0.5, seed=5)

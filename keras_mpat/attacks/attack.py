@@ -10,7 +10,9 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend, noise
-from keras_mpat.configurable import Configurable, check_positive
+from keras_mpat.attacks.targets import TargetRule
+from keras_mpat.configurable import Configurable, check_positive, numbers
+from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.objectives import Objective, class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
@@ -38,7 +40,13 @@ class Attack(Configurable, abc.ABC):
     def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
         x = ops.cast(x, "float32")
         if backend.is_eager(x):
-            check_logits(logits_fn(x))
+            check_inputs(ops.convert_to_numpy(x), self.threat_model)
+            logits = logits_fn(x)
+            check_logits(logits)
+            labels = ops.convert_to_numpy(targets)
+            check_labels(labels, logits.shape[-1], len(x))
+        elif None not in x.shape[1:]:
+            self.threat_model.check_example(tuple(x.shape[1:]))
         keys = noise.keys(seed, ops.shape(x)[0])
         return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
 
@@ -80,13 +88,24 @@ class GradientAttack(Attack):
 
     def __post_init__(self):
         check_threat_model(self.threat_model)
-        if self.step_size is not None:
+        for field in dataclasses.fields(self):
+            if field.name in _RULES:
+                _check_rule(field.name, getattr(self, field.name))
+        if self.step_size is not None and not self._is_point():
             check_positive(
                 "step_size",
                 self.threat_model.length(self.step_size, "step_size"),
                 "input units, full range of the bounds",
                 "For 2 grey levels pass '2/255'; None follows epsilon.",
             )
+
+    def _is_point(self) -> bool:
+        """Whether the ball of epsilon 0 is given its own default step, which is 0."""
+        radius = self.threat_model.radius
+        if ops.is_tensor(radius) or np.any(np.asarray(radius) > 0):
+            return False
+        step = numbers(self.threat_model.length(self.step_size, "step_size"))
+        return bool(np.all(step == 0))
 
     @property
     def step_length(self):
@@ -104,6 +123,21 @@ class GradientAttack(Attack):
         if self.step_size is None:
             return scaled
         return dataclasses.replace(scaled, step_size=self.step_length * factor)
+
+
+_RULES = {
+    "objective": (Objective, "objectives.CrossEntropy() or objectives.Margin()"),
+    "target": (TargetRule, "attacks.LeastLikely(), or None for an untargeted attack"),
+}
+
+
+def _check_rule(name: str, value) -> None:
+    kind, examples = _RULES[name]
+    if not isinstance(value, kind) and not (name == "target" and value is None):
+        raise ValueError(
+            f"`{name}` must be a keras_mpat {kind.__name__} instance. Received: "
+            f"{name}={value!r}. Pass {examples}."
+        )
 
 
 class Goal:

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_mpat import backend
 from keras_mpat.attacks.attack import Goal, GradientAttack
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, check_not_negative
 from keras_mpat.objectives import CrossEntropy, Objective
 
 
@@ -39,11 +39,9 @@ class MIM(GradientAttack):
     def __post_init__(self):
         super().__post_init__()
         check_count("steps", self.steps, "MIM-10 is steps=10.")
-        if not self.momentum >= 0:
-            raise ValueError(
-                "`momentum` must be >= 0 (a factor). "
-                f"Received: momentum={self.momentum!r}. The usual value is 1.0."
-            )
+        check_not_negative(
+            "momentum", self.momentum, "a factor", "The usual value is 1.0."
+        )
 
     def default_step_length(self):
         return self.threat_model.radius / self.steps

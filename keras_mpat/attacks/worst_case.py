@@ -22,7 +22,7 @@ class WorstCase(Attack):
         attacks: the attacks, in the order in which they run.
 
     Raises:
-        ValueError: `attacks` is empty.
+        ValueError: `attacks` is empty or holds something else.
 
     Example:
         >>> ball = keras_mpat.Linf("8/255")
@@ -32,9 +32,10 @@ class WorstCase(Attack):
     attacks: Sequence[Attack]
 
     def __post_init__(self):
-        if not self.attacks:
+        given = self.attacks if isinstance(self.attacks, (list, tuple)) else ()
+        if not given or not all(isinstance(attack, Attack) for attack in given):
             raise ValueError(
-                "`attacks` must hold at least one attack. Received: "
+                "`attacks` must be a list of at least one attack. Received: "
                 f"attacks={self.attacks!r}. Pass WorstCase([PGD(...), CW(...)])."
             )
 

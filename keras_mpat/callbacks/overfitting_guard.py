@@ -21,8 +21,8 @@ from keras_mpat.attacks import PGD, Attack
 from keras_mpat.callbacks.probe import Check, Probe
 from keras_mpat.callbacks.snapshot import Snapshot
 from keras_mpat.configurable import check_count
+from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.models.adversarial_model import AdversarialModel
-from keras_mpat.models.data_checks import check_inputs, check_labels
 
 _ANSWERS = {
     "warn": "Training goes on.",

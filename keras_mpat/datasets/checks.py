@@ -22,7 +22,10 @@ def integer(name: str, value: Any, *, minimum: int) -> int:
 
 def pair(bounds: Any) -> tuple[float, float]:
     """`bounds` as two floats (low, high), low < high."""
-    low, high = (float(bound) for bound in bounds)
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        low = high = np.nan
     if not (np.isfinite([low, high]).all() and low < high):
         raise ValueError(
             "`bounds` must be two finite numbers (low, high), low < high (pixel "

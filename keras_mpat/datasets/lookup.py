@@ -4,9 +4,9 @@ A name is a registered one, `"folder:<path>"`, or the name of an image classific
 set of tensorflow-datasets, plain or as `"tfds:<name>"`. Registered names come first.
 """
 
-import difflib
 from typing import Any
 
+from keras_mpat.choices import nearest
 from keras_mpat.datasets import checks, folder, tfds_info
 from keras_mpat.datasets.catalog import DatasetInfo, LazyInfo, find, names
 
@@ -61,8 +61,8 @@ def _of_its_own_size(entry: DatasetInfo, image_size: tuple | None) -> DatasetInf
 
 def _unknown(name: str) -> ValueError:
     known = [*names(), *tfds_info.names()]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    guess = "" if near is None else f" Did you mean {near!r}?"
     return ValueError(
         f"`name` must be one of {', '.join(names())}, an image classification set of "
         "tensorflow-datasets, or 'folder:' and the path of a folder of images. "

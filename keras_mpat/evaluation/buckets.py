@@ -5,19 +5,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_mpat.input_checks import check_labels
 
-def buckets(data, size: int, limit: int | None) -> Iterator[tuple]:
+
+def buckets(data, size: int, limit: int | None, num_classes: int) -> Iterator[tuple]:
     """Yields (x (size, ...), y (size,), valid): the last bucket repeats its last row.
 
     Args:
         data: (x, y) arrays, or an iterable of batches (x, y) such as tf.data.
         size: examples per bucket.
         limit: stop after this many examples; `None`: all.
+        num_classes: C; labels must be 0 … C - 1, or one-hot.
     """
     left = np.inf if limit is None else limit
     held_x: list[np.ndarray] = []
     held_y: list[np.ndarray] = []
-    for x, y in _batches(data, size):
+    for x, y in _batches(data, size, num_classes):
         count = int(min(len(x), left))
         held_x.append(x[:count])
         held_y.append(y[:count])
@@ -35,26 +38,41 @@ def buckets(data, size: int, limit: int | None) -> Iterator[tuple]:
         yield filled, np.pad(y, (0, size - len(y)), mode="edge"), len(x)
 
 
-def _batches(data, size: int):
+def _batches(data, size: int, num_classes: int):
+    if data is None or isinstance(data, (np.ndarray, str, dict)):
+        raise ValueError(
+            "`data` must be (x, y) arrays or a tf.data.Dataset of such batches. "
+            f"Received: {type(data).__name__}. Pass (x, y)."
+        )
     if isinstance(data, (tuple, list)):
+        if len(data) != 2:
+            raise ValueError(
+                "`data` must be (x, y) arrays or a tf.data.Dataset of such batches. "
+                f"Received: a {type(data).__name__} of {len(data)}. Pass (x, y)."
+            )
         x, y = (np.asarray(array) for array in data)
         if len(x) != len(y) or len(x) == 0:
             raise ValueError(
                 "`data` must hold as many labels as inputs, and at least one. "
                 f"Received: {len(x)} inputs, {len(y)} labels. Pass (x, y)."
             )
+        y = _labels(y, num_classes)
         for start in range(0, len(x), size):
-            yield x[start : start + size], _labels(y[start : start + size])
+            yield x[start : start + size], y[start : start + size]
         return
     empty = True
     for x, y in data:
         empty = False
-        yield np.asarray(x), _labels(np.asarray(y))
+        yield np.asarray(x), _labels(np.asarray(y), num_classes)
     if empty:
-        raise ValueError("`data` must not be empty. Received: no batch of (x, y).")
+        raise ValueError(
+            "`data` must not be empty. Received: no batch of (x, y). Pass a stream "
+            "that starts anew; a generator can be read only once."
+        )
 
 
-def _labels(y: np.ndarray) -> np.ndarray:
+def _labels(y: np.ndarray, num_classes: int) -> np.ndarray:
+    check_labels(y, num_classes)
     if y.ndim == 2 and y.shape[1] > 1:
         y = np.argmax(y, axis=1)
     return y.reshape(-1).astype("int32")

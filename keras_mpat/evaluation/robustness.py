@@ -24,9 +24,9 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
+from keras_mpat.input_checks import check_inputs
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.checks import shapes
-from keras_mpat.models.data_checks import check_inputs, check_labels
 from keras_mpat.models.forward import with_logits
 from keras_mpat.objectives import CrossEntropy
 
@@ -75,15 +75,16 @@ def evaluate_robustness(
     run = _Run(classifier, named, seed)
     state = saved_state.State(state_dir, run.fingerprint(batch_size, limit))
     threat_models = [attack.threat_model for attack in named.values()]
+    shape, output = shapes(classifier)
     total = saved_state.count(data, limit, batch_size)
     progress = keras.utils.Progbar(total, unit_name="batch", verbose=int(verbose))
-    for number, (x, y, valid) in enumerate(buckets(data, batch_size, limit)):
+    filled = buckets(data, batch_size, limit, output[-1])
+    for number, (x, y, valid) in enumerate(filled):
         data_digest = saved_state.digest([x, y])
         rows = state.get(number, data_digest)
         if rows is None:
             for threat_model in threat_models:
-                check_inputs(x, threat_model)
-            check_labels(y, shapes(classifier)[1][-1])
+                check_inputs(x[:valid], threat_model, shape[1:])
             rows, seconds = run.bucket(x, y, number * batch_size)
             rows = {name: values[:valid] for name, values in rows.items()}
             state.put(number, data_digest, rows, seconds)
@@ -168,25 +169,39 @@ class _Run:
 def _load(model_or_path):
     model = model_or_path
     if isinstance(model, (str, os.PathLike)):
+        if not os.path.exists(model):
+            raise ValueError(
+                "`model_or_path` must be a Keras classifier, an AdversarialModel or "
+                f"the path of a .keras file. Received: {os.fspath(model)!r}, where "
+                "there is no file. Save one with model.classifier.save(...)."
+            )
         model = keras.models.load_model(model, compile=False)
     if isinstance(model, AdversarialModel):
         model = model.classifier
     if not isinstance(model, keras.Model):
         raise ValueError(
             "`model_or_path` must be a Keras classifier, an AdversarialModel or the "
-            f"path of a .keras file. Received: {type(model_or_path).__name__}."
+            f"path of a .keras file. Received: a {type(model_or_path).__name__}. "
+            "Pass the model itself, e.g. models.lenet(10)."
         )
     if with_logits(model) is not model:
         raise ValueError(
-            f"`model_or_path` {model.name!r} ends in softmax: a saturated softmax has "
-            "zero gradients and looks robust. Pass keras_mpat.models.as_logits(model)."
+            "`model_or_path` must end in logits: a saturated softmax has zero "
+            f"gradients and looks robust. Received: {model.name!r}, which ends in "
+            "softmax. Pass keras_mpat.models.as_logits(model)."
         )
     return model
 
 
 def _by_name(attacks) -> dict[str, Attack]:
-    if isinstance(attacks, Attack):
+    if not isinstance(attacks, (list, tuple, Mapping)):
         attacks = [attacks]
+    for attack in attacks.values() if isinstance(attacks, Mapping) else attacks:
+        if not isinstance(attack, Attack):
+            raise ValueError(
+                "`attacks` must be an attack, a list or a dict of attacks. Received: "
+                f"attacks with {attack!r}. Pass attacks.PGD(keras_mpat.Linf(0.3))."
+            )
     if not isinstance(attacks, Mapping):
         names = [type(attack).__name__ for attack in attacks]
         attacks = {
@@ -195,12 +210,9 @@ def _by_name(attacks) -> dict[str, Attack]:
                 zip(names, attacks, strict=True), start=1
             )
         }
-    for name, attack in attacks.items():
-        if not isinstance(attack, Attack):
-            raise ValueError(
-                "`attacks` must be an attack, a list or a dict of attacks. Received: "
-                f"{name}={attack!r}. Pass attacks.PGD(keras_mpat.Linf(0.3))."
-            )
     if not attacks:
-        raise ValueError("`attacks` must not be empty. Pass attacks.PGD(...).")
+        raise ValueError(
+            "`attacks` must hold at least one attack. Received: none. Pass "
+            "attacks.PGD(keras_mpat.Linf(0.3))."
+        )
     return dict(attacks)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mpat.configurable import check_count, check_positive
+from keras_mpat.configurable import check_count, check_not_negative, check_positive
 from keras_mpat.layers.head import Head
 from keras_mpat.losses.soft_triple import (
     SoftTriple,
@@ -65,13 +65,13 @@ class SoftTripleHead(Head):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_count("num_classes", num_classes, "Ten digits are num_classes=10.")
+        check_count(
+            "num_classes", num_classes, "Ten digits are num_classes=10.", minimum=2
+        )
         for name, value in (("gamma", gamma), ("scale", scale)):
             check_positive(name, value, "a factor", "The paper uses 0.1 and 20.")
-        if not tau >= 0:
-            raise ValueError(
-                f"`tau` must be >= 0. Received: tau={tau!r}. The paper uses 0.2."
-            )
+        check_not_negative("tau", tau, "a weight", "The paper uses 0.2.")
+        _check_initializer(initializer)
         self.num_classes = num_classes
         self.prototypes_per_class = prototypes_per_class
         self.gamma = gamma
@@ -83,6 +83,11 @@ class SoftTripleHead(Head):
         self.loss()  # raises here, not in training, if the margin is out of range
 
     def build(self, input_shape):
+        if len(input_shape) != 2:
+            raise ValueError(
+                "`embeddings` must have the shape (B, D). Received: embeddings of "
+                f"shape {tuple(input_shape)}. Pool or flatten them first."
+            )
         most = max(self._counts)
         self.prototypes = self.add_weight(
             name="prototypes",
@@ -135,20 +140,32 @@ class SoftTripleHead(Head):
         }
 
 
+def _check_initializer(initializer) -> None:
+    if initializer in ("soft_triple", "unit"):
+        return
+    try:
+        keras.initializers.get(initializer)
+    except ValueError:
+        raise ValueError(
+            "`initializer` must be 'soft_triple', 'unit' or a Keras initializer. "
+            f"Received: initializer={initializer!r}. Pass 'soft_triple', the default."
+        ) from None
+
+
 def _random_directions(shape, dtype):
     directions = keras.random.normal(shape, dtype=dtype)
     return directions / ops.norm(directions, axis=-1, keepdims=True)
 
 
 def _counts(prototypes_per_class, num_classes: int) -> list[int]:
-    if isinstance(prototypes_per_class, (int, np.integer)):
-        counts = [prototypes_per_class] * num_classes
-    else:
-        counts = list(prototypes_per_class)
+    counts = prototypes_per_class
+    if not isinstance(counts, (list, tuple, np.ndarray)):
+        counts = [counts] * num_classes
     if len(counts) != num_classes:
         raise ValueError(
             "`prototypes_per_class` must be an int or one int per class. Received: "
-            f"{len(counts)} numbers for num_classes={num_classes}: {counts}."
+            f"{len(counts)} numbers for num_classes={num_classes}: {counts}. Pass one "
+            "number for all classes."
         )
     for count in counts:
         check_count("prototypes_per_class", count, "The paper starts with 10.")

@@ -10,6 +10,7 @@ References:
 import keras
 from keras import ops
 
+from keras_mpat.configurable import check_not_negative, check_positive
 from keras_mpat.objectives import class_ids
 
 _EPSILON = 1e-5  # inside the root of the regulariser, so that its gradient is finite
@@ -94,16 +95,12 @@ class SoftTriple(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        if not margin >= 0:
-            raise ValueError(
-                "`margin` must be >= 0 (cosine similarity). "
-                f"Received: margin={margin!r}. The paper uses 0.01."
-            )
-        if not scale > 0:
-            raise ValueError(
-                f"`scale` must be positive. Received: scale={scale!r}. The paper uses "
-                "20; pass the scale of the head."
-            )
+        check_not_negative(
+            "margin", margin, "cosine similarity", "The paper uses 0.01."
+        )
+        check_positive(
+            "scale", scale, "a factor", "The paper uses 20; pass that of the head."
+        )
         self.margin = margin
         self.scale = scale
 

@@ -10,6 +10,7 @@ import math
 from keras import initializers, layers
 
 from keras_mpat import backend
+from keras_mpat.configurable import check_count
 
 # Of the CIFAR-10 training set, per channel, pixels in [0, 1].
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -33,6 +34,11 @@ def normalize(x, mean, std):
     Raises:
         ValueError: if `std` is not positive, or a sequence has not C_in entries.
     """
+    if len(x.shape) != 4:
+        raise ValueError(
+            "`input_shape` must be (H, W, C_in). Received: "
+            f"input_shape={tuple(x.shape[1:])}. For grayscale images add a 1."
+        )
     channels = x.shape[-1]
     mean, std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
     if min(std) <= 0:
@@ -117,11 +123,7 @@ def logits(x, num_classes):
     Raises:
         ValueError: if `num_classes` is less than 2.
     """
-    if num_classes < 2:
-        raise ValueError(
-            "`num_classes` must be at least 2 (one logit per class). "
-            f"Received: num_classes={num_classes}. For a binary problem pass 2."
-        )
+    check_count("num_classes", num_classes, "For a binary problem pass 2.", minimum=2)
     return layers.Dense(
         num_classes, kernel_initializer=he_normal("fan_in"), name="logits"
     )(x)

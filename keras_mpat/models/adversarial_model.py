@@ -16,7 +16,6 @@ from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
 from keras_mpat.models import checks, forward
-from keras_mpat.models.data_checks import violations
 from keras_mpat.models.embedding import feature_model, layer_path
 from keras_mpat.models.epoch_monitor import CollapseMetric
 from keras_mpat.models.fitting import Fitting
@@ -129,11 +128,14 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         self.head_tracker = keras.metrics.Mean(name="head_loss")
         self.collapse = CollapseMetric(self.num_classes)
         self.robust_metrics = self.build_robust_metrics()
-        self.violations = None
-        if self.strategy.threat_model is not None:
-            self.violations = self.add_weight(
-                name="violations", initializer="zeros", trainable=False
-            )
+        # Examples with wrong inputs and with wrong labels in this epoch.
+        self.violations = self.add_weight(
+            name="violations",
+            shape=(2,),
+            initializer="zeros",
+            trainable=False,
+            aggregation="mean",
+        )
         self.built = True
 
     def call(self, x, training=False):
@@ -170,9 +172,6 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     def perturb(self, x, y):
         """The views of a batch: x (B, ...), y (B,) or one-hot -> {name: inputs}."""
-        if self.violations is not None:
-            count = violations(x, self.strategy.threat_model)
-            self.violations.assign(self.violations + count)
         return self.strategy.perturb(self, x, class_ids(y, self.num_classes))
 
     def supervised_loss(self, y, logits, sample_weight):

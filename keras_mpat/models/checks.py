@@ -3,10 +3,34 @@
 import keras
 
 from keras_mpat.attacks import Attack
+from keras_mpat.choices import nearest
+from keras_mpat.configurable import check_count, check_not_negative
 from keras_mpat.layers import Head
 from keras_mpat.models import subclassed
 from keras_mpat.training import Strategy
 
+# Of each kind, by the names of the command line: what a message proposes.
+_INSTANCES = {
+    Strategy: {
+        "pgd": "training.PGDTraining(keras_mpat.Linf(0.3))",
+        "free": "training.FreeTraining(keras_mpat.Linf(0.3))",
+        "fast": "training.FastTraining(keras_mpat.Linf(0.3))",
+        "standard": "training.StandardTraining()",
+    },
+    Head: {"soft_triple": "SoftTripleHead(num_classes)"},
+    Attack: {
+        "pgd": "attacks.PGD(keras_mpat.Linf(0.3))",
+        "fgsm": "attacks.FGSM(keras_mpat.Linf(0.3))",
+        "cw": "attacks.CW(keras_mpat.Linf(0.3))",
+        "mim": "attacks.MIM(keras_mpat.Linf(0.3))",
+    },
+}
+_BINARY = {
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+}
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
 
@@ -15,13 +39,21 @@ def check_classifier(classifier) -> None:
     if not isinstance(classifier, keras.Model):
         raise ValueError(
             "`classifier` must be a keras.Model that ends in logits. Received: "
-            f"{type(classifier).__name__}. Build one, e.g. models.lenet(10)."
+            f"a {type(classifier).__name__}. Build one, e.g. models.lenet(10)."
         )
     if not classifier.built:
         raise ValueError(
-            f"`classifier` {classifier.name!r} is not built, so its input shape is "
-            "unknown. Add keras.Input(shape=...) as its first layer, or call it once."
+            "`classifier` must be built, else its input shape is unknown. Received: "
+            f"name={classifier.name!r}, built=False. Add keras.Input(shape=...) as its "
+            "first layer, or call it once."
         )
+
+
+def _instance_fix(kind, value) -> str:
+    """What to pass instead of a name, a class or something else."""
+    examples = _INSTANCES[kind]
+    name = nearest(value, examples) if isinstance(value, str) else None
+    return f"Pass an instance such as {examples[name or next(iter(examples))]}."
 
 
 def check_arguments(arguments: dict) -> None:
@@ -33,19 +65,11 @@ def check_arguments(arguments: dict) -> None:
         if not isinstance(value, kind):
             raise ValueError(
                 f"`{name}` must be a keras_mpat {kind.__name__} instance. "
-                f"Received: {name}={value!r}. Pass an instance, not a class or a name."
+                f"Received: {name}={value!r}. {_instance_fix(kind, value)}"
             )
     for name in ("head_weight", "regularizer_weight"):
-        if not arguments[name] >= 0:
-            raise ValueError(
-                f"`{name}` must be >= 0. Received: {name}={arguments[name]!r}. "
-                "0 switches the term off."
-            )
-    seed = arguments["seed"]
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(
-            f"`seed` must be an integer >= 0. Received: seed={seed!r}. Pass seed=0."
-        )
+        check_not_negative(name, arguments[name], "a factor", "0 switches it off.")
+    check_count("seed", arguments["seed"], "Pass seed=0.", minimum=0)
     unused = arguments["head"] is None and arguments["regularizer"] != "features"
     if unused and arguments["feature_layer"] is not None:
         raise ValueError(
@@ -55,7 +79,7 @@ def check_arguments(arguments: dict) -> None:
     if arguments["regularizer"] not in ("weights", "features", None):
         raise ValueError(
             "`regularizer` must be 'weights', 'features' or None. Received: "
-            f"regularizer={arguments['regularizer']!r}."
+            f"regularizer={arguments['regularizer']!r}. None adds no such term."
         )
     if arguments["regularizer"] is None and arguments["regularizer_weight"] > 0:
         raise ValueError(
@@ -102,12 +126,39 @@ def check_outputs(classifier, head) -> int:
 def check_loss(loss) -> None:
     """Raises if a cross-entropy would treat the logits as probabilities."""
     for part in keras.tree.flatten(loss):
+        known_to_keras("loss", keras.losses, part, "Pass loss=None for cross-entropy.")
         name = part if isinstance(part, str) else getattr(part, "__name__", "")
         config = part.get_config() if isinstance(part, keras.losses.Loss) else {}
+        told = f"loss={part!r}"
+        if isinstance(part, keras.losses.Loss):  # their repr ends in addresses
+            told = (
+                f"loss={type(part).__name__}(from_logits={config.get('from_logits')})"
+            )
+        elif not isinstance(part, str):
+            told = f"loss={name}"
+        if _BINARY & {name, type(part).__name__}:
+            raise ValueError(
+                "`loss` must take C logits of which one is right; a binary loss takes "
+                f"each for itself. Received: {told}. Pass loss=None for cross-entropy."
+            )
         if name.endswith("crossentropy") or config.get("from_logits") is False:
             raise ValueError(
                 "`loss` must take logits: the classifier ends in logits, and this one "
                 "expects probabilities, so it would train silently wrong. Received: "
-                f"loss={loss!r}. Pass loss=None, or "
+                f"{told}. Pass loss=None, or "
                 "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
+
+
+def known_to_keras(name: str, module, value, fix: str):
+    """`module.get(value)`, of keras.losses or keras.optimizers.
+
+    Raises:
+        ValueError: Keras does not know it.
+    """
+    try:
+        return module.get(value)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be known to Keras. Received: {name}={value!r}. {fix}"
+        ) from None

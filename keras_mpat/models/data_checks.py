@@ -1,41 +1,100 @@
 """Questions about data, asked before training and evaluation.
 
-Arrays and tensors are looked at whole, of a tf.data pipeline or a `PyDataset` the first
-batch; what comes later is counted in the graph and named at the end of the epoch.
+Arrays and tensors are looked at whole; of a tf.data pipeline, a `PyDataset` or a
+generator the first batch. What comes later is counted in the graph (`violations`) and
+named at the end of the epoch.
 """
+
+import types
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_mpat import backend
+from keras_mpat.configurable import check_count
+from keras_mpat.input_checks import check_inputs, check_labels
+from keras_mpat.objectives import class_ids
 
 
-def check_data(x, y, model, *, batch_size=None, training: bool = True) -> None:
-    """Raises if data does not fit the model, its strategy or its validation attack."""
-    first = backend.first_batch(x)
-    if first is None and isinstance(x, keras.utils.PyDataset):
-        first = x[0]
-    if first is not None:
-        if not isinstance(first, (tuple, list)) or len(first) < 2:
+def check_data(x, y, model, *, batch_size=None, weights=None, training: bool = True):
+    """Raises if data does not fit the model, its strategy or its validation attack.
+
+    Returns:
+        x, to be used in its place: a generator that was looked into starts anew.
+    """
+    if batch_size is not None:
+        check_count("batch_size", batch_size, "None is Keras' own choice, 32.")
+    x, first = _first_batch(x)
+    if first is None:
+        _check_arrays(x, y, model, batch_size, weights, training)
+        return x
+    if not isinstance(first, (tuple, list)) or len(first) < 2:
+        raise ValueError(
+            "`x` must yield (inputs, labels). Received: batches that are "
+            f"{_kind(first)}. Map the data set to (x, y); of "
+            "tensorflow-datasets, load it with as_supervised=True."
+        )
+    _check_arrays(*first[:2], model, len(first[0]), None, training)
+    return x
+
+
+def check_validation(data, model):
+    """`check_data` for `validation_data`; returns what to use in its place."""
+    if data is None:
+        return None
+    pair = isinstance(data, (tuple, list))
+    if (pair and len(data) not in (2, 3)) or (not pair and _array(data) is not None):
+        raise ValueError(
+            "`validation_data` must be (x, y), (x, y, sample_weight) or a stream of "
+            f"such batches. Received: {_kind(data)}. Pass validation_data=(x, y)."
+        )
+    x, y, weights = (*data, None)[:3] if pair else (data, None, None)
+    try:
+        x = check_data(x, y, model, weights=weights, training=False)
+    except ValueError as error:
+        raise ValueError(f"`validation_data`: {error}") from None
+    return data if pair else x
+
+
+def _first_batch(x):
+    """(x, its first batch); None in place of the batch of what is no stream."""
+    if isinstance(x, keras.utils.PyDataset):
+        return x, x[0]
+    if not isinstance(x, types.GeneratorType):
+        return x, backend.first_batch(x)
+    for first in x:
+        return _resumed(first, x), first
+    raise ValueError(
+        "`x` must not be empty. Received: a generator of 0 batches. Pass "
+        "a fresh one: a generator can be read only once."
+    )
+
+
+def _resumed(first, rest):
+    yield first
+    yield from rest
+
+
+def _check_arrays(x, y, model, batch_size, weights, training) -> None:
+    for name, data in (("x", x), ("y", y)):
+        if data is None or isinstance(data, (list, tuple, dict, str, int, float)):
             raise ValueError(
-                "`x` must yield (inputs, labels). Received: batches that are "
-                f"{type(first).__name__}. Map the data set to (x, y); of "
-                "tensorflow-datasets, load it with as_supervised=True."
+                f"`{name}` must be an array or a tensor. Received: {name} that is "
+                f"{_kind(data)}. Pass np.asarray(...), or a stream of (x, y)."
             )
-        x, y = first[:2]
-        batch_size = len(x)
-    x, y = _array(x), _array(y)
-    if x is None:
+    x, y, weights = _array(x), _array(y), _array(weights)
+    if x is None:  # of a kind that only Keras knows
         return
+    for threat_model in threat_models(model) or [None]:
+        check_inputs(x, threat_model, model.example_shape)
     if training:
         model.strategy.check_batch(min(len(x), batch_size or 32))
-    check_inputs(x, model.strategy.threat_model)
-    if model.validation_attack is not None:
-        check_inputs(x, model.validation_attack.threat_model)
     if y is not None:
-        check_labels(y, model.num_classes)
+        check_labels(y, model.num_classes, len(x))
         check_label_form(y, model.loss)
+    if weights is not None:
+        check_weights(weights, len(x))
 
 
 def _array(data):
@@ -44,42 +103,47 @@ def _array(data):
     return data if isinstance(data, np.ndarray) else None
 
 
-def violations(x, threat_model):
-    """How many rows of a batch are not finite or leave the bounds: a scalar tensor."""
-    low, high = (np.asarray(bound, "float32") for bound in threat_model.bounds)
-    slack = 1e-5 * (high - low)
-    inside = ops.logical_and(x >= low - slack, x <= high + slack)  # NaN is not inside
-    rows = ops.any(ops.logical_not(inside), axis=tuple(range(1, len(x.shape))))
-    return ops.sum(ops.cast(rows, "float32"))
+def _kind(data) -> str:
+    if isinstance(data, (tuple, list)):
+        return f"a {type(data).__name__} of {len(data)}"
+    return "None" if data is None else f"a {type(data).__name__}"
 
 
-def check_inputs(x: np.ndarray, threat_model) -> None:
-    """Raises unless x is float, finite and inside the bounds of the threat model."""
-    if not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(
-            f"`x` must be a float array. Received: dtype {x.dtype}. For images in "
-            "0-255 pass x.astype('float32') / 255, or datasets.from_arrays(x, y)."
-        )
-    if not np.all(np.isfinite(x)):
-        raise ValueError("`x` must be finite. Received: NaN or infinity. Clean it.")
-    if threat_model is None:
-        return
-    low, high = (np.asarray(bound, "float64") for bound in threat_model.bounds)
-    slack = 1e-5 * (high - low)
-    if np.any(x < low - slack) or np.any(x > high + slack):
-        raise ValueError(
-            f"`x` must lie in the threat model's bounds {threat_model.bounds}. "
-            f"Received: values from {x.min():g} to {x.max():g}. Rescale the inputs, "
-            f"or pass their range: Linf(..., bounds={_range_of(x)})."
-        )
+def threat_models(model) -> list:
+    """Those of the strategy and of the validation attack, as far as there are any."""
+    found = [model.strategy.threat_model]
+    if model.validation_attack is not None:
+        found.append(model.validation_attack.threat_model)
+    return [threat_model for threat_model in found if threat_model is not None]
 
 
-def _range_of(x) -> str:
-    """The usual range of images that holds x, as it is written."""
-    for low, high in ((-1, 1), (0, 255)):
-        if low <= x.min() and x.max() <= high:
-            return f"({low}, {high})"
-    return "(lowest, highest)"
+def violations(x, y, model):
+    """How many rows of a batch have wrong inputs, and wrong labels: a tensor (2,)."""
+    inside = ops.isfinite(x)
+    for threat_model in threat_models(model):
+        low, high = (np.asarray(bound, "float32") for bound in threat_model.bounds)
+        slack = 1e-5 * (high - low)
+        inside = ops.logical_and(inside, x >= low - slack)
+        inside = ops.logical_and(inside, x <= high + slack)
+    inside = ops.all(inside, axis=tuple(range(1, len(x.shape))))
+    wrong = [ops.logical_not(rows) for rows in (inside, _known(y, model.num_classes))]
+    return ops.stack([ops.sum(ops.cast(rows, "float32")) for rows in wrong])
+
+
+def with_known_labels(y, num_classes: int):
+    """Labels in which an unknown class is 0, so that the epoch can come to its end."""
+    known = _known(y, num_classes)
+    shape = (-1,) + (1,) * (len(y.shape) - 1)
+    return ops.where(ops.reshape(known, shape), y, ops.zeros_like(y))
+
+
+def _known(y, num_classes: int):
+    y = ops.cast(y, "float32")
+    if len(y.shape) == 2 and y.shape[-1] == num_classes:
+        return ops.abs(ops.sum(y, axis=-1) - 1.0) < 1e-3
+    ids = ops.reshape(y, (-1,))
+    whole = ids == ops.cast(class_ids(y, num_classes), "float32")
+    return ops.logical_and(whole, ops.logical_and(ids >= 0, ids < num_classes))
 
 
 def check_label_form(y: np.ndarray, loss) -> None:
@@ -98,18 +162,15 @@ def check_label_form(y: np.ndarray, loss) -> None:
         )
 
 
-def check_labels(y: np.ndarray, num_classes: int) -> None:
-    """Raises unless y is (N,), (N, 1) or one-hot (N, C) with classes 0 … C - 1."""
-    if y.ndim == 2 and y.shape[1] == num_classes and num_classes > 1:
-        return
-    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
+def check_weights(weights: np.ndarray, count: int) -> None:
+    """Raises unless there is one finite weight >= 0 for each of `count` inputs."""
+    if weights.shape[:1] != (count,):
         raise ValueError(
-            f"`y` must be labels (N,), (N, 1) or one-hot (N, {num_classes}). "
-            f"Received: shape {y.shape}."
+            "`sample_weight` must hold one weight for each input. Received: shape "
+            f"{weights.shape} for {count} inputs. Pass arrays of equal length."
         )
-    if y.size and (y.min() < 0 or y.max() >= num_classes or np.any(y != np.floor(y))):
+    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
         raise ValueError(
-            f"`y` must hold the classes 0 … {num_classes - 1}. Received: values from "
-            f"{y.min()} to {y.max()}. Map the labels, or give the classifier more "
-            "outputs."
+            "`sample_weight` must be finite and >= 0. Received: values from "
+            f"{weights.min():g} to {weights.max():g}. Leave examples out by weight 0."
         )

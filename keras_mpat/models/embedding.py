@@ -9,6 +9,7 @@ classifier. Only calls are added, never layers with weights.
 import keras
 from keras import layers
 
+from keras_mpat.choices import nearest
 from keras_mpat.models import _graph as graph
 from keras_mpat.models import subclassed
 
@@ -156,11 +157,16 @@ def _locate(view, feature_layer):
     else:
         found = _by_identity(view, feature_layer)
     if found is None:
+        candidates = _candidates(view)
+        similar = None
+        if isinstance(feature_layer, str):
+            similar = nearest(feature_layer, candidates)
         raise ValueError(
             "`feature_layer` must name the layer whose output is the embedding, or be "
             "that layer or its tensor. "
-            f"Received: feature_layer={feature_layer!r}. Pass one of (last first): "
-            + ", ".join(_candidates(view)[:_SHOWN])
+            f"Received: feature_layer={feature_layer!r}. "
+            f"{f'Did you mean {similar!r}? ' if similar else ''}"
+            f"Pass one of (last first): {', '.join(candidates[:_SHOWN])}."
         )
     return found
 

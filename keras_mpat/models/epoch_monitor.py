@@ -4,11 +4,14 @@ Training at a large epsilon on few classes can collapse: the net predicts one cl
 everything and the loss rests at log C. Keras would go on for hours without a word.
 """
 
+import math
 import warnings
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_mpat.models.data_checks import threat_models
 
 _MEMORY = 0.95  # per batch: about the last twenty batches count
 
@@ -60,26 +63,56 @@ class CollapseMetric(keras.metrics.Metric):
 
 
 class EpochMonitor(keras.callbacks.Callback):
-    """Moves the schedule of the strategy and warns of a collapse; `fit` adds it."""
+    """Moves the schedule, warns of a collapse, names what was wrong in a stream.
+
+    `fit` and `evaluate` add it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._place = None  # in words; None outside `fit`
 
     def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")
         self.model.strategy.begin_epoch(self.model, epoch, steps)
-        if self.model.violations is not None:
-            self.model.violations.assign(0.0)
+        self._place = f"epoch {epoch + 1}"
+        self._forget_violations()
 
-    def _refuse_violations(self, epoch):
-        count = 0 if self.model.violations is None else int(self.model.violations)
-        if count:
-            bounds = self.model.strategy.threat_model.bounds
+    def on_test_begin(self, logs=None):
+        if self._place is not None:  # inside `fit`: first what training has counted
+            self._refuse_violations(self._place)
+        self._forget_violations()
+
+    def on_test_end(self, logs=None):
+        place = "evaluate"
+        if self._place is not None:
+            place = f"the validation after {self._place}"
+        self._refuse_violations(place)
+
+    def _forget_violations(self):
+        self.model.violations.assign(ops.zeros((2,)))
+
+    def _refuse_violations(self, place):
+        counts = ops.convert_to_numpy(self.model.violations.value)
+        inputs, labels = (math.ceil(count) for count in counts)
+        self._forget_violations()
+        if inputs:
+            bounds = [found.bounds for found in threat_models(self.model)]
+            inside = "".join(f" and lie in the bounds {b}" for b in bounds[:1])
             raise ValueError(
-                f"`x` must be finite and lie in the threat model's bounds {bounds}. "
-                f"Received: {count} examples outside in epoch {epoch + 1}. Rescale the "
+                f"`x` must be finite{inside}. "
+                f"Received: {inputs} examples outside in {place}. Rescale the "
                 "stream, or pass its range: Linf(..., bounds=(lowest, highest))."
+            )
+        if labels:
+            raise ValueError(
+                f"`y` must hold the classes 0 … {self.model.num_classes - 1}. "
+                f"Received: {labels} examples with other labels in {place}. Map the "
+                "labels, or give the classifier more outputs."
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        self._refuse_violations(epoch)
+        self._refuse_violations(f"epoch {epoch + 1}")
         predicted, expected = self.model.collapse.shares()
         chance = self.model.collapse.entropy()
         stuck = (logs or {}).get("ce_loss", 0.0) > 0.95 * chance

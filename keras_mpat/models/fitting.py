@@ -1,11 +1,15 @@
 """`compile` and `fit` of `AdversarialModel`: Keras' own, with questions asked first."""
 
+import types
+
 import keras
 
 from keras_mpat import backend
 from keras_mpat.models import checks
-from keras_mpat.models.data_checks import check_data
+from keras_mpat.models.data_checks import check_data, check_validation
 from keras_mpat.models.epoch_monitor import EpochMonitor
+
+_STREAMS = (types.GeneratorType, keras.utils.PyDataset)
 
 
 class Fitting:
@@ -20,7 +24,9 @@ class Fitting:
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         checks.check_loss(loss)
-        optimizer = keras.optimizers.get(optimizer)
+        optimizer = checks.known_to_keras(
+            "optimizer", keras.optimizers, optimizer, "Pass 'adam', or an instance."
+        )
         self.strategy.check_optimizer(_inner(optimizer))
         if self.classifier.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scaling(optimizer)
@@ -50,32 +56,46 @@ class Fitting:
         **kwargs,
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
-        check_data(x, y, self, batch_size=batch_size)
-        validation = kwargs.get("validation_data")
-        if not isinstance(validation, (tuple, list)):
-            validation = (validation, None)
-        check_data(*validation[:2], self, training=False)
-        if backend.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
-            # Both order themselves. Of the one Keras warns of True, of the other it
-            # permutes the batches by a global random state that no run can resume.
+        weights = kwargs.get("sample_weight")
+        x = check_data(x, y, self, batch_size=batch_size, weights=weights)
+        if "validation_data" in kwargs:
+            validation = check_validation(kwargs["validation_data"], self)
+            kwargs["validation_data"] = validation
+        if backend.is_pipeline(x) or isinstance(x, _STREAMS):
+            # They order themselves. Keras warns of True, or permutes the batches of a
+            # PyDataset by a global random state that no run can resume.
             kwargs.setdefault("shuffle", False)
-        callbacks = callbacks if callbacks is not None else []
-        if not isinstance(callbacks, (list, tuple)):
-            callbacks = [callbacks]
         return super().fit(
             x,
             y,
             batch_size=batch_size,
             epochs=epochs,
             verbose=verbose,
-            callbacks=[EpochMonitor(), *callbacks],
+            callbacks=[EpochMonitor(), *_listed(callbacks)],
             **kwargs,
         )
 
     def evaluate(self, x=None, y=None, **kwargs):
         """As `keras.Model.evaluate`, with `robust_accuracy`; checks the data."""
-        check_data(x, y, self, training=False)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has checked it
+            weights = kwargs.get("sample_weight")
+            x = check_data(x, y, self, weights=weights, training=False)
+            kwargs["callbacks"] = [EpochMonitor(), *_listed(kwargs.get("callbacks"))]
         return super().evaluate(x, y, **kwargs)
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """As `keras.Model.train_on_batch`; checks the batch."""
+        size = None if x is None else max(len(x), 1)
+        x = check_data(x, y, self, batch_size=size)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+
+def _listed(callbacks) -> list:
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, (list, tuple)):
+        return list(callbacks)
+    return [callbacks]
 
 
 def _with_loss_scaling(optimizer):

@@ -29,6 +29,11 @@ def replace_head(classifier, head, *, feature_layer=None):
         ValueError: if the embedding cannot be found, `head` has the name of another
             layer or its output is not (B, C).
     """
+    if not isinstance(head, keras.Layer):
+        raise ValueError(
+            "`head` must be a Keras layer (B, D) -> (B, C). Received: "
+            f"head={head!r}. Pass an instance such as SoftTripleHead(10)."
+        )
     embedding = find_embedding(classifier, feature_layer)
     view = keras.Model(classifier.inputs[0], embedding)
     if graph.unique_name(view, head.name) != head.name:
@@ -41,6 +46,6 @@ def replace_head(classifier, head, *, feature_layer=None):
     if len(logits.shape) != 2:
         raise ValueError(
             "`head` must map embeddings (B, D) to scores (B, C). Received: output "
-            f"shape={tuple(logits.shape)} for D={embedding.shape[-1]}."
+            f"shape={tuple(logits.shape)} for D={embedding.shape[-1]}. Flatten it."
         )
     return keras.Model(classifier.inputs[0], logits, name=classifier.name)

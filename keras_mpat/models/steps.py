@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.metrics import WorstClassAccuracy
+from keras_mpat.models.data_checks import violations, with_known_labels
 from keras_mpat.objectives import Margin, class_ids
 
 
@@ -48,6 +49,10 @@ class _Validation:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         return ops.cast(x, "float32"), y, sample_weight
 
+    def _count_violations(self, x, y):
+        count = violations(x, y, self)
+        self.violations.assign(self.violations + count)
+
 
 class TensorFlowSteps(_Validation):
     """Steps for backends whose variables can be written (TensorFlow, torch)."""
@@ -55,6 +60,8 @@ class TensorFlowSteps(_Validation):
     def train_step(self, data):
         """Replaces the batch by its views and lets Keras make the update."""
         x, y, sample_weight = self._unpack(data)
+        self._count_violations(x, y)
+        y = with_known_labels(y, self.num_classes)
         with backend.xla(self.jit_compile):
             for left in reversed(range(self.strategy.updates_per_batch)):
                 before = [(v, ops.copy(v.value)) for v in self.metrics_variables]
@@ -68,6 +75,9 @@ class TensorFlowSteps(_Validation):
 
     def test_step(self, data):
         """Keras' step on clean data, then the validation attack."""
+        x, y, sample_weight = self._unpack(data)
+        self._count_violations(x, y)
+        data = (x, with_known_labels(y, self.num_classes), sample_weight)
         logs = super().test_step(data)
         if self.validation_attack is None:
             return logs
@@ -82,10 +92,14 @@ class JaxSteps(_Validation):
         """Replaces the batch by its views and lets Keras make the update."""
         x, y, sample_weight = self._unpack(data)
         trainable, others, optimizer, metrics = state
+        _, trainable, others = self._stateless(
+            lambda: self._count_violations(x, y), trainable, others
+        )
+        y = with_known_labels(y, self.num_classes)
         for left in reversed(range(self.strategy.updates_per_batch)):
             self.logging = not left  # a batch counts once, with its last update
             views, trainable, others = self._stateless(
-                lambda: self.perturb(x, y), trainable, others
+                lambda y=y: self.perturb(x, y), trainable, others
             )
             logs, state = super().train_step(
                 (trainable, others, optimizer, metrics), (views, y, sample_weight)
@@ -100,7 +114,13 @@ class JaxSteps(_Validation):
 
     def test_step(self, state, data):
         """Keras' step on clean data, then the validation attack."""
-        logs, state = super().test_step(state, data)
+        x, y, sample_weight = self._unpack(data)
+        trainable, others, metrics = state
+        _, trainable, others = self._stateless(
+            lambda: self._count_violations(x, y), trainable, others
+        )
+        data = (x, with_known_labels(y, self.num_classes), sample_weight)
+        logs, state = super().test_step((trainable, others, metrics), data)
         if self.validation_attack is None:
             return logs, state
         trainable, others, metrics = state

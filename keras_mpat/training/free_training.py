@@ -121,8 +121,9 @@ class FreeTraining(AttackStrategy):
         for name in ("gradient_accumulation_steps", "use_ema"):
             if optimizer.get_config().get(name):
                 raise ValueError(
-                    "FreeTraining keeps the input gradient of each replay in a weight, "
-                    "which Keras would merge or average. Received: an optimizer with "
+                    f"`optimizer` must not have {name} with FreeTraining, which keeps "
+                    "the input gradient of each replay in a weight that Keras would "
+                    "merge or average. Received: an optimizer with "
                     f"{name}={optimizer.get_config()[name]}. Remove it, or use "
                     "PGDTraining."
                 )

@@ -18,7 +18,8 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
-from keras_mpat.configurable import Configurable
+from keras_mpat.choices import check_choice
+from keras_mpat.configurable import Configurable, check_count
 
 NORM_MODES = ("eval", "batch_stats", "train")
 
@@ -96,18 +97,11 @@ class AttackStrategy(Strategy):
     warmup_epochs: int = 0
 
     def __post_init__(self):
-        if self.norm_mode not in NORM_MODES:
-            raise ValueError(
-                f"`norm_mode` must be one of {NORM_MODES}. Received: "
-                f"norm_mode={self.norm_mode!r}. The default 'eval' suits most."
-            )
+        fix = "The default 'eval' suits most."
+        check_choice("norm_mode", self.norm_mode, NORM_MODES, fix)
         for name in ("clean_epochs", "warmup_epochs"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(
-                    f"`{name}` must be an integer >= 0 (epochs). "
-                    f"Received: {name}={value!r}. 0 switches it off."
-                )
+            fix = "Epochs are whole; 0 switches it off."
+            check_count(name, getattr(self, name), fix, minimum=0)
 
     @property
     def has_schedule(self) -> bool:

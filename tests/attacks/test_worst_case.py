@@ -70,7 +70,8 @@ def test_threat_model_and_scaling():
 @pytest.mark.parametrize("parts", [[], ()])
 def test_no_attack_is_refused(parts):
     with pytest.raises(
-        ValueError, match=r"`attacks` must hold at least one .*Received: attacks=.*Pass"
+        ValueError,
+        match=r"`attacks` must be a list .*Received: attacks=.*Pass",
     ):
         attacks.WorstCase(parts)
 

@@ -248,3 +248,20 @@ def test_missing_data_is_said_at_once_and_leaves_nothing(tmp_path, command_line)
     with pytest.raises(SystemExit, match=r"error: .*\n.*download_and_prepare\(\)"):
         train.main(["train.py"])
     assert not run_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "nearest"),
+    [
+        ("--strategy=pdg", "pgd"),
+        ("--head=softtriple", "soft_triple"),
+        ("--dataset=mnits", "mnist"),
+    ],
+)
+def test_the_command_line_names_the_nearest_choice(flag, nearest, run_script, tmp_path):
+    done = run_script("examples/train.py", flag, "--run_dir", tmp_path / "run")
+    assert done.returncode == 1
+    name = flag[2:].partition("=")[0]
+    assert f"error: `{name}` must be one of" in done.stderr
+    assert f"Did you mean {nearest!r}?" in done.stderr
+    assert not (tmp_path / "run").exists()

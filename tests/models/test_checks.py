@@ -53,7 +53,7 @@ WRONG_MODELS = {
     ),
     "unbuilt": (
         dict(classifier=keras.Sequential([layers.Dense(2)])),
-        r"is not built.*keras\.Input\(shape=",
+        r"must be built.*keras\.Input\(shape=",
     ),
     "no model": (dict(classifier=lambda x: x), "`classifier` must be a keras.Model"),
     "one logit": (dict(classifier=with_last(layers.Dense(1))), r"Dense\(2\)"),

@@ -1,0 +1,206 @@
+"""Wrong arguments, by the part that takes them: the mistake in words, and its code."""
+
+THREAT_MODELS = {
+    "epsilon below 0": "Linf(-0.1)",
+    "epsilon that is NaN": "L2(float('nan'))",
+    "epsilon in gray levels on inputs in [0, 1]": "Linf(8)",
+    "epsilon that is no fraction": "Linf('abc')",
+    "epsilon that is no number": "Linf(None)",
+    "epsilon of booleans": "Linf(True)",
+    "no epsilon at all": "Linf([])",
+    "one epsilon per feature, one below 0": "Linf([0.1, -0.1])",
+    "bounds out of order": "Linf(0.1, bounds=(1, 0))",
+    "bounds that are one number": "Linf(0.1, bounds=255)",
+    "bounds that are three numbers": "Linf(0.1, bounds=(0, 1, 2))",
+    "bounds with NaN": "Linf(0.1, bounds=(0, float('nan')))",
+    "infinite bounds": "Linf('8/255', bounds=(0, float('inf')))",
+    "bounds that are text": "Linf(0.1, bounds='unit')",
+    "mutable that is not boolean": "Linf(0.1, mutable=[0.5, 2, 3, 4])",
+    "L2 epsilon above range * sqrt(d)": "attacks.PGD(L2(8))(net, x, y)",
+    "one epsilon per feature, of too many features": (
+        "attacks.PGD(Linf([0.1] * 5))(net, x, y)"
+    ),
+    "a mask of too many features": (
+        "attacks.FGSM(Linf(0.1, mutable=[True] * 5))(net, x, y)"
+    ),
+    "bounds of too many features": (
+        "attacks.FGSM(Linf(0.1, bounds=([0] * 5, [1] * 5)))(net, x, y)"
+    ),
+}
+ATTACKS = {
+    "a number for a threat model": "attacks.PGD(0.3)",
+    "text for a threat model": "attacks.FGSM('8/255')",
+    "a class for a threat model": "attacks.RandomNoise(Linf)",
+    "step_size of 0": "attacks.PGD(ball, step_size=0)",
+    "step_size below 0": "attacks.MIM(ball, step_size=-2)",
+    "step_size that is NaN": "attacks.CW(ball, step_size=float('nan'))",
+    "step_size that is no fraction": "attacks.BIM(ball, step_size='abc')",
+    "step_size that is no number": "attacks.BIM(ball, step_size=[None])",
+    "no steps": "attacks.PGD(ball, steps=0)",
+    "a fraction of a step": "attacks.BIM(ball, steps=2.5)",
+    "no restarts": "attacks.PGD(ball, restarts=0)",
+    "restarts that would all be the same": (
+        "attacks.PGD(ball, restarts=5, random_start=False)"
+    ),
+    "kappa below 0": "attacks.CW(ball, kappa=-1)",
+    "kappa that is text": "attacks.CW(ball, kappa='50')",
+    "momentum below 0": "attacks.MIM(ball, momentum=-1)",
+    "momentum that is text": "attacks.MIM(ball, momentum='1')",
+    "an objective by name": "attacks.PGD(ball, objective='margin')",
+    "a target that is a class number": "attacks.PGD(ball, target=3)",
+    "a target rule that is a class": "attacks.FGSM(ball, target=attacks.LeastLikely)",
+    "the worst case of nothing": "attacks.WorstCase([])",
+    "the worst case of names": "attacks.WorstCase(['pgd'])",
+    "the worst case of one attack": "attacks.WorstCase(attacks.PGD(ball))",
+    "a net that ends in softmax": (
+        "attacks.PGD(ball)(lambda z: keras.ops.softmax(net(z)), x, y)"
+    ),
+    "a seed below 0": "attacks.PGD(ball)(net, x, y, seed=-1)",
+    "a seed that is text": "attacks.PGD(ball)(net, x, y, seed='0')",
+    "x and y of different length in an attack": "attacks.PGD(ball)(net, x, y[:9])",
+    "labels of other classes in an attack": "attacks.PGD(ball)(net, x, y + 5)",
+    "gray levels in an attack": "attacks.PGD(ball)(net, 255 * x, y)",
+    "NaN in an attack": "attacks.PGD(ball)(net, x * np.nan, y)",
+}
+STRATEGIES = {
+    "a number for the ball of PGD": "training.PGDTraining(0.3)",
+    "a number for the ball of Free": "training.FreeTraining(0.3)",
+    "a number for the ball of Fast": "training.FastTraining(0.3)",
+    "an attack that is a class": "training.AdversarialTraining(attacks.PGD)",
+    "an attack by name": "training.AdversarialTraining('pgd')",
+    "no steps in training": "training.PGDTraining(ball, steps=0)",
+    "step_size of 0 in training": "training.FastTraining(ball, step_size=0)",
+    "no replays": "training.FreeTraining(ball, replays=0)",
+    "no rows for Free's perturbation": "training.FreeTraining(ball, batch_size=0)",
+    "an unknown norm_mode": "training.PGDTraining(ball, norm_mode='batch_stat')",
+    "a norm_mode for Free": "training.FreeTraining(ball, norm_mode='train')",
+    "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
+    "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
+}
+HEADS = {
+    "no prototypes": "SoftTripleHead(2, prototypes_per_class=0)",
+    "prototypes for other classes": "SoftTripleHead(2, prototypes_per_class=[3, 4, 5])",
+    "half a prototype": "SoftTripleHead(2, prototypes_per_class=2.5)",
+    "prototypes that are text": "SoftTripleHead(2, prototypes_per_class='10')",
+    "no classes": "SoftTripleHead(0)",
+    "one class": "SoftTripleHead(1)",
+    "gamma of 0": "SoftTripleHead(2, gamma=0)",
+    "gamma that is text": "SoftTripleHead(2, gamma='small')",
+    "scale below 0": "SoftTripleHead(2, scale=-20)",
+    "margin below 0": "SoftTripleHead(2, margin=-0.1)",
+    "tau that is NaN": "SoftTripleHead(2, tau=float('nan'))",
+    "tau that is text": "SoftTripleHead(2, tau='0.2')",
+    "an unknown initializer": "SoftTripleHead(2, initializer='soft_tripel')",
+    "embeddings that are maps": "SoftTripleHead(2)(images)",
+    "scale of 0 in the loss": "losses.SoftTriple(scale=0)",
+}
+MODELS = {
+    "a classifier that is a class": "AdversarialModel(keras.Sequential, strategy=pgd)",
+    "a classifier that is a function": "AdversarialModel(lambda z: z, strategy=pgd)",
+    "a classifier by path": "AdversarialModel('robust.keras', strategy=pgd)",
+    "an unbuilt Sequential": (
+        "AdversarialModel(keras.Sequential([layers.Dense(2)], name='net'), "
+        "strategy=pgd)"
+    ),
+    "one logit": (
+        "AdversarialModel(keras.Sequential([keras.Input((4,)), layers.Dense(1)], "
+        "name='net'), strategy=pgd)"
+    ),
+    "multi-label outputs": (
+        "AdversarialModel(keras.Sequential([keras.Input((4,)), layers.Dense(2, "
+        "'sigmoid', name='labels')]), strategy=pgd)"
+    ),
+    "a map of outputs": (
+        "AdversarialModel(keras.Sequential([keras.Input((4, 4)), "
+        "layers.Dense(2)]), strategy=pgd)"
+    ),
+    "two outputs": (
+        "z = keras.Input((4,)); AdversarialModel(keras.Model(z, "
+        "[layers.Dense(2)(z), layers.Dense(2)(z)], name='net'), strategy=pgd)"
+    ),
+    "a model in a model": "AdversarialModel(model, strategy=pgd)",
+    "a strategy that is a class": (
+        "AdversarialModel(net, strategy=training.PGDTraining)"
+    ),
+    "a strategy by name": "AdversarialModel(net, strategy='pgd')",
+    "an attack for a strategy": "AdversarialModel(net, strategy=attacks.PGD(ball))",
+    "no strategy": "AdversarialModel(net, strategy=None)",
+    "a head that is a class": (
+        "AdversarialModel(net, strategy=pgd, head=SoftTripleHead)"
+    ),
+    "a head by name": "AdversarialModel(net, strategy=pgd, head='soft_triple')",
+    "a head that is a layer": (
+        "AdversarialModel(net, strategy=pgd, head=layers.Dense(2, name='last'))"
+    ),
+    "a head for other classes": (
+        "AdversarialModel(net, strategy=pgd, head=SoftTripleHead(10))"
+    ),
+    "head_weight below 0": "AdversarialModel(net, strategy=pgd, head_weight=-0.5)",
+    "head_weight that is NaN": (
+        "AdversarialModel(net, strategy=pgd, head_weight=float('nan'))"
+    ),
+    "head_weight that is infinite": (
+        "AdversarialModel(net, strategy=pgd, head_weight=float('inf'))"
+    ),
+    "head_weight that is text": (
+        "AdversarialModel(net, strategy=pgd, head_weight='0.5')"
+    ),
+    "head_weight that is None": "AdversarialModel(net, strategy=pgd, head_weight=None)",
+    "an unknown regularizer": (
+        "AdversarialModel(net, strategy=pgd, regularizer='weight', "
+        "regularizer_weight=0.1)"
+    ),
+    "a regularizer without effect": (
+        "AdversarialModel(net, strategy=pgd, regularizer_weight=0.1)"
+    ),
+    "a validation attack that is a class": (
+        "AdversarialModel(net, strategy=pgd, validation_attack=attacks.PGD)"
+    ),
+    "a validation attack by name": (
+        "AdversarialModel(net, strategy=pgd, validation_attack='pgd')"
+    ),
+    "a feature_layer that does not exist": (
+        "AdversarialModel(toy.named(), strategy=pgd, head=SoftTripleHead(2), "
+        "feature_layer='hiden')"
+    ),
+    "a feature_layer that is a number": (
+        "AdversarialModel(toy.named(), strategy=pgd, head=SoftTripleHead(2), "
+        "feature_layer=-2)"
+    ),
+    "a feature_layer without effect": (
+        "AdversarialModel(net, strategy=pgd, feature_layer='hidden')"
+    ),
+    "a seed that is no integer": "AdversarialModel(net, strategy=pgd, seed=0.5)",
+    "replace_head with a class": "models.replace_head(net, SoftTripleHead)",
+    "replace_head on a path": "models.replace_head('robust.keras', SoftTripleHead(2))",
+    "replace_head with a name": "models.replace_head(net, 'soft_triple')",
+    "as_logits of a path": "models.as_logits('robust.keras')",
+    "a net of one class": "models.lenet(1)",
+    "a net of half a class": "models.lenet(2.5)",
+    "a net for images without channels": "models.lenet(10, input_shape=(28, 28))",
+    "small images": "models.small_cnn(10, input_shape=(8, 8, 1))",
+    "a std of 0": "models.lenet(10, std=0.0)",
+}
+COMPILE = {
+    "a loss by name": "model.compile('adam', loss='sparse_categorical_crossentropy')",
+    "a loss of probabilities": (
+        "model.compile('adam', loss=keras.losses.SparseCategoricalCrossentropy())"
+    ),
+    "a loss of probabilities, one-hot": (
+        "model.compile('adam', loss=keras.losses.CategoricalCrossentropy())"
+    ),
+    "a loss function of probabilities": (
+        "model.compile('adam', loss=keras.losses.sparse_categorical_crossentropy)"
+    ),
+    "a loss for one logit": (
+        "model.compile('adam', loss=keras.losses.BinaryCrossentropy(from_logits=True))"
+    ),
+    "an unknown loss": "model.compile('adam', loss='crossentropy_loss')",
+    "Free with averaged weights": (
+        "free.compile(keras.optimizers.SGD(0.1, use_ema=True))"
+    ),
+    "Free with gradient accumulation": (
+        "free.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))"
+    ),
+    "an unknown optimizer": "model.compile('adma')",
+}

@@ -1,0 +1,147 @@
+"""Wrong data and names: the mistake in words, and its code."""
+
+DATA = {
+    "gray levels in bounds of [0, 1]": "model.fit(255 * x, y)",
+    "inputs around 0": "model.fit(2 * x - 1, y)",
+    "uint8 images": "model.fit((255 * x).astype('uint8'), y)",
+    "NaN": "model.fit(np.where(x > 0.7, np.nan, x), y)",
+    "infinity": "model.fit(np.where(x > 0.7, np.inf, x), y)",
+    "a list of lists": "model.fit((255 * x).tolist(), y.tolist())",
+    "complex numbers": "model.fit(x.astype('complex64'), y)",
+    "booleans": "model.fit(x > 0.5, y)",
+    "text": "model.fit(x.astype(str), y)",
+    "objects": "model.fit(x.astype(object), y)",
+    "no examples": "model.fit(x[:0], y[:0])",
+    "no data": "model.fit(None)",
+    "no labels": "model.fit(x)",
+    "x and y of different length": "model.fit(x, y[:9])",
+    "other features": "model.fit(x[:, :3], y)",
+    "one example without its batch axis": "model.fit(x[0], y[:1])",
+    "channels first": "vision.fit(images.transpose(0, 3, 1, 2), y)",
+    "larger images": "vision.fit(np.zeros((16, 32, 32, 3), 'float32'), y)",
+    "images without channels": "vision.fit(images[..., 0], y)",
+    "labels from 1": "model.fit(x, y + 1)",
+    "labels -1 and 1": "model.fit(x, 2 * y - 1)",
+    "labels between classes": "model.fit(x, y + 0.5)",
+    "labels that are NaN": "model.fit(x, y * np.nan)",
+    "labels that are names": "model.fit(x, np.array(['cat', 'dog'])[y])",
+    "labels that are booleans of no class": (
+        "model.fit(x, np.stack([y == 0, y == 1, y == 2], -1))"
+    ),
+    "labels of two columns of classes": "model.fit(x, np.stack([y, y], -1))",
+    "labels for each pixel": "model.fit(x, np.zeros((16, 4, 4)))",
+    "one-hot labels without a categorical loss": "model.fit(x, np.eye(2)[y])",
+    "class numbers with a categorical loss": "one_hot.fit(x, y)",
+    "labels that are no probabilities": "one_hot.fit(x, 0.8 * np.eye(2)[y])",
+    "labels of several classes at once": "one_hot.fit(x, np.ones((16, 2)))",
+    "one-hot labels of other classes": "one_hot.fit(x, np.eye(3)[y])",
+    "a batch larger than Free's delta": "free.fit(x, y, batch_size=16)",
+    "a batch size of 0": "model.fit(x, y, batch_size=0)",
+    "a batch size that is text": "model.fit(x, y, batch_size='16')",
+    "validation data of another shape": (
+        "model.fit(x, y, validation_data=(x[:, :3], y))"
+    ),
+    "validation data in gray levels": "model.fit(x, y, validation_data=(255 * x, y))",
+    "validation labels of other classes": "model.fit(x, y, validation_data=(x, y + 1))",
+    "validation data without labels": "model.fit(x, y, validation_data=x)",
+    "validation data in three parts too many": (
+        "model.fit(x, y, validation_data=(x, y, y, y))"
+    ),
+    "sample weights of another length": "model.fit(x, y, sample_weight=np.ones(9))",
+    "sample weights that are NaN": "model.fit(x, y, sample_weight=y * np.nan)",
+    "gray levels in evaluate": "model.evaluate(255 * x, y)",
+    "labels of other classes in evaluate": "model.evaluate(x, y + 1)",
+    "gray levels in train_on_batch": "model.train_on_batch(255 * x, y)",
+    "labels of other classes in train_on_batch": "model.train_on_batch(x, y + 1)",
+    "a batch larger than Free's delta in train_on_batch": "free.train_on_batch(x, y)",
+}
+STREAMS = {
+    "gray levels in the first batch": "model.fit(toy.stream((255 * x, y)))",
+    "batches without labels": "model.fit(toy.stream((x,)))",
+    "batches that are dictionaries": "model.fit(toy.stream({'image': x, 'label': y}))",
+    "a stream of nothing": "model.fit(toy.stream())",
+}
+LATER_BATCHES = {
+    "gray levels in a later batch": (
+        "model.fit(toy.stream((x, y), (255 * x, y)), steps_per_epoch=2)"
+    ),
+    "NaN in a later batch": (
+        "model.fit(toy.stream((x, y), (x * np.nan, y)), steps_per_epoch=2)"
+    ),
+    "labels of other classes in a later batch": (
+        "model.fit(toy.stream((x, y), (x, y + 1)), steps_per_epoch=2)"
+    ),
+    "gray levels in a later batch of the validation": (
+        "model.fit(x, y, validation_data=toy.stream((x, y), (255 * x, y)), "
+        "validation_steps=2)"
+    ),
+    "a later batch larger than Free's delta": (
+        "free.fit(toy.stream((x[:8], y[:8]), (x, y)), steps_per_epoch=2)"
+    ),
+}
+EVALUATION = {
+    "a path where nothing is": "evaluate_robustness('nothing.keras', (x, y), attack)",
+    "a function for a model": "evaluate_robustness(lambda z: z, (x, y), attack)",
+    "an attack by name in evaluation": "evaluate_robustness(net, (x, y), 'pgd')",
+    "an attack class in evaluation": "evaluate_robustness(net, (x, y), attacks.PGD)",
+    "a threat model for an attack": "evaluate_robustness(net, (x, y), ball)",
+    "a list of names": "evaluate_robustness(net, (x, y), ['pgd', 'cw'])",
+    "no attack": "evaluate_robustness(net, (x, y), [])",
+    "no examples to evaluate": "evaluate_robustness(net, (x[:0], y[:0]), attack)",
+    "x and y of different length in evaluation": (
+        "evaluate_robustness(net, (x, y[:9]), attack)"
+    ),
+    "inputs without labels": "evaluate_robustness(net, x, attack)",
+    "no data at all": "evaluate_robustness(net, None, attack)",
+    "gray levels in evaluation": "evaluate_robustness(net, (255 * x, y), attack)",
+    "other features in evaluation": "evaluate_robustness(net, (x[:, :3], y), attack)",
+    "labels of other classes in evaluation": (
+        "evaluate_robustness(net, (x, y + 1), attack)"
+    ),
+    "labels between classes in evaluation": (
+        "evaluate_robustness(net, (x, y + 0.5), attack)"
+    ),
+    "names for labels in evaluation": (
+        "evaluate_robustness(net, (x, np.array(['cat', 'dog'])[y]), attack)"
+    ),
+    "an L2 ball larger than the box": (
+        "evaluate_robustness(net, (x, y), attacks.PGD(L2(8)))"
+    ),
+    "no limit": "evaluate_robustness(net, (x, y), attack, limit=0)",
+    "no batch": "evaluate_robustness(net, (x, y), attack, batch_size=0)",
+    "a seed below 0 in evaluation": "evaluate_robustness(net, (x, y), attack, seed=-1)",
+}
+DATASETS = {
+    "an unknown data set": "datasets.load('mnits', 'train')",
+    "a data set in another spelling": "datasets.info('CIFAR-10')",
+    "a data set that is no text": "datasets.info(10)",
+    "an unknown split": "datasets.load('digits', 'validate')",
+    "a batch size of 0 for a stream": "datasets.load('digits', 'train', batch_size=0)",
+    "a validation share above 1": "datasets.arrays('digits', 'train', validation=1.5)",
+    "an augmentation by name": "datasets.load('digits', 'train', augment='flip')",
+    "own arrays of different length": "datasets.from_arrays(images, y[:9])",
+    "own arrays in gray levels": "datasets.from_arrays(images + 255, y)",
+    "own arrays with NaN": "datasets.from_arrays(images * np.nan, y)",
+    "own labels, one-hot": "datasets.from_arrays(images, np.eye(2)[y])",
+    "own labels that are names": (
+        "datasets.from_arrays(images, np.array(['cat', 'dog'])[y])"
+    ),
+    "own labels below 0": "datasets.from_arrays(images, -y)",
+    "own bounds out of order": "datasets.from_arrays(images, y, bounds=(1, 0))",
+    "own bounds that are one number": "datasets.from_arrays(images, y, bounds=255)",
+    "a class map with a gap": (
+        "datasets.load('digits', 'train', label_map=lambda d: 2 * (d // 5))"
+    ),
+    "a data set twice": "datasets.register(datasets.info('digits'))",
+}
+COMMANDS = {
+    "an unknown data set: --dataset": "settings.resolve({'dataset': 'mnits'})",
+    "an unknown strategy: --strategy": "settings.resolve({'strategy': 'pdg'})",
+    "an unknown head: --head": "settings.resolve({'head': 'softtriple'})",
+    "an unknown network: --model": "settings.resolve({'model': 'resnet'})",
+    "an unknown recipe: --preset": "settings.resolve({'preset': 'mpat_fast'})",
+    "an unknown optimizer: --optimizer": "settings.resolve({'optimizer': 'adma'})",
+    "a flag without effect": "settings.resolve({'strategy': 'pgd', 'replays': 8})",
+    "an epsilon that is no number: --epsilon": "train.length('eight')",
+    "an unknown attack: --attacks": "evaluate.suite(0.1, names=['pdg10'])",
+}
