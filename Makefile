@@ -31,9 +31,10 @@ test: $(TEST_READY) ## the tests, then the contract tables on JAX (what CI runs)
 fast: $(TEST_READY) ## the tests on TensorFlow only
 	$(ON_TENSORFLOW) $(PYTEST) -m "not slow"
 
-test-full: $(TEST_READY) ## every test, the slow ones too, on both backends
-	$(ON_TENSORFLOW) $(PYTEST) --durations=25
+test-full: $(TEST_READY) ## every test, the slow ones too, both backends, mutations
+	$(ON_TENSORFLOW) $(PYTEST) --durations=25 --cov=keras_mpat --cov-fail-under=90
 	$(ON_JAX) $(PYTEST) tests/contracts
+	$(ON_TENSORFLOW) $(PY) -m tests.mutations
 
 check: $(DEV_READY) ## lint, format, types, architecture
 	$(PY) -m ruff check .
@@ -41,8 +42,9 @@ check: $(DEV_READY) ## lint, format, types, architecture
 	$(PY) -m mypy
 	$(PY) -m pytest -q tests/test_architecture.py
 
-docs: $(TEST_READY) ## write ERRORS.md from the table of wrong inputs
+docs: $(TEST_READY) ## write ERRORS.md and the README's table of Keras features
 	$(ON_TENSORFLOW) $(PY) -m tests.contracts.write_errors
+	$(ON_TENSORFLOW) $(PY) -m tests.contracts.write_features
 
 upgrade: $(DEV_READY) ## newest versions of everything, without pins; then test, then lock
 	$(PIP) install --quiet --upgrade --upgrade-strategy eager -e ".[dev]"
@@ -65,6 +67,8 @@ wheel: $(DEV_READY) ## build, check and install the wheel in a fresh environment
 	cd dist && "$(abspath $(VENV)/wheel/bin/python)" -c \
 	  'import keras_mpat.version as v; print("imported", v.__version__, v.__file__)'
 
+# One inter-op thread: with TensorFlow's default, rounds fall into two groups (README).
+bench: export TF_NUM_INTEROP_THREADS ?= 1
 bench: $(TEST_READY) ## the cost of an adversarial training step through fit
 	$(PY) -m tests.benchmarks.step_cost
 
