@@ -66,8 +66,6 @@ def _unknown(name: str) -> ValueError:
     return ValueError(
         f"`name` must be one of {', '.join(names())}, an image classification set of "
         "tensorflow-datasets, or 'folder:' and the path of a folder of images. "
-        f"Received: name={name!r}.{guess} Add one with keras_mpat.datasets.register("
-        "keras_mpat.datasets.DatasetInfo(name=..., input_shape=..., class_names=..., "
-        "loader=...)), or pass arrays of your own to keras_mpat.datasets."
-        "from_arrays(x, y)."
+        f"Received: name={name!r}.{guess} Add one with datasets.register(datasets."
+        "DatasetInfo(...)), or pass arrays to datasets.from_arrays(x, y)."
     )

@@ -371,5 +371,5 @@ def test_a_subclassed_classifier_trains_without_a_head(strategy, tmp_path):
         for m in (model, loaded)
     ]
     assert results[0] == results[1]
-    with pytest.raises(ValueError, match="layers cannot be read"):
+    with pytest.raises(ValueError, match="must show where its embedding is"):
         mpat.AdversarialModel(classifier, strategy=strategy, head=toy.head())

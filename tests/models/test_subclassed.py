@@ -84,7 +84,7 @@ def wrap(classifier, with_head=True, **kwargs):
 
 
 REFUSED = {
-    "unbuilt": (lambda: Short(), False, "is not built.*call it once"),
+    "unbuilt": (lambda: Short(), False, "must be built.*call it once"),
     "no methods": (
         lambda: built(Plain()),
         True,
