@@ -16,6 +16,7 @@ import contextvars
 import functools
 import os
 import platform
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -194,8 +195,10 @@ def unscale(loss):
 
 
 def is_pipeline(data) -> bool:
-    """Whether `data` is a tf.data pipeline."""
-    return NAME == "tensorflow" and isinstance(data, tf.data.Dataset)
+    """Whether `data` is a tf.data pipeline; Keras takes one on each backend."""
+    # Whoever holds a pipeline has imported TensorFlow: it is not imported for others.
+    library = sys.modules.get("tensorflow")
+    return library is not None and isinstance(data, library.data.Dataset)
 
 
 def first_batch(data):

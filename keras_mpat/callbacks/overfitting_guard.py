@@ -122,6 +122,8 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
         self.checks, self.events = [], []
         self._good = self._good_check = None
         self._fallen = False
+        if not self.model.optimizer.built:  # a roll-back puts its slots back, too
+            self.model.optimizer.build(self.model.trainable_variables)
         self._check(epoch=0, batch=None)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -234,6 +234,20 @@ def test_roll_back_is_bit_for_bit_the_last_good_check(strategy, good, bad):
     )
 
 
+@pytest.mark.parametrize("strategy", [FAST, FREE], ids=["fast", "free"])
+def test_roll_back_to_the_beginning_takes_the_optimizer_along(strategy):
+    """A model that was trained before, compiled anew: its slots do not exist yet."""
+    model = trained(strategy, epochs=6)
+    before = toy.values(model.weights)
+    model.compile(keras.optimizers.Adam(0.001), metrics=["accuracy"], run_eagerly=True)
+    watch = guard(toy.data(32, seed=1), action="roll_back", drop=0.1)
+    with pytest.warns(UserWarning, match="put back to before training"):
+        trained(strategy, Spoil(e1=None), watch, epochs=1, model=model)
+    toy.assert_same(toy.values(model.weights), before)
+    slots = [value for value in toy.values(model.optimizer.variables) if value.ndim]
+    assert len(slots) > 3 and not any(np.any(value) for value in slots)
+
+
 def test_the_probe_is_what_evaluate_robustness_says_with_averages_of_batch_norm():
     probe, attack = toy.data(48, seed=1), attacks.PGD(mpat.Linf(0.15), steps=4)
     watch = guard(probe, attack=attack, seed=5, drop=0.9)

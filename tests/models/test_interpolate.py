@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import keras_mpat as mpat
 from keras_mpat.models import interpolate
 from tests import existing, toy
 
@@ -119,3 +120,24 @@ def test_fewer_weights_are_refused():
     ]
     with pytest.raises(ValueError, match="2 against 4 weights"):
         interpolate(*nets, 0.5)
+
+
+def test_other_constants_are_named():
+    nets = [
+        mpat.models.lenet(2, input_shape=(8, 8, 1), mean=mean, std=std)
+        for mean, std in ((0.0, 1.0), (0.5, 0.1))
+    ]
+    with pytest.raises(ValueError, match="`second` must differ from `first` by its"):
+        interpolate(*nets, 0.5)
+
+
+@pytest.mark.parametrize("share", ["x", None, np.nan])
+def test_shares_that_are_no_numbers_are_named(share):
+    with pytest.raises(ValueError, match="`share` must be in"):
+        interpolate(*pair(), share)
+
+
+def test_a_path_is_no_classifier():
+    first, _ = pair()
+    with pytest.raises(ValueError, match="`classifier` must be a keras.Model"):
+        interpolate(first, "robust.keras", 0.5)
