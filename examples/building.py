@@ -45,8 +45,8 @@ def build(settings: Settings, steps: int, *, data_dir=None) -> mpat.AdversarialM
 def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Model:
     """The network that `settings` names, for the images of a data set."""
     options: dict[str, Any] = {"input_shape": info.input_shape}
-    if info.mean:
-        options |= {"mean": info.mean, "std": info.std}
+    # Of a set that does not say: about -2 to 2, whatever the number of channels.
+    options |= {"mean": info.mean or 0.5, "std": info.std or 0.25}
     sizes = {
         "width": settings.width,
         "depth": settings.depth,

@@ -9,12 +9,12 @@ the end, the weights between the clean and the robust net: one curve of accuracy
 robustness. What is done is on disk, so an interrupted run continues.
 """
 
-import json
+import sys
 import time
-from pathlib import Path
 
 import keras
 from absl import app, flags
+from run_directory import RunDirectory
 
 import keras_mpat as mpat
 from keras_mpat.evaluation import evaluate_robustness, plots
@@ -27,7 +27,7 @@ class Recipe:
 
     def __init__(self, dataset: str, data_dir: str | None, limit: int | None):
         self.dataset = dataset
-        self.info = mpat.datasets.info(dataset)
+        self.info = mpat.datasets.info(dataset, data_dir=data_dir)
         self.ball = mpat.Linf(self.info.epsilon)
         self.where = {"data_dir": data_dir, "limit": limit, "batch_size": BATCH}
         x, y, _ = mpat.datasets.arrays(dataset, "test", data_dir=data_dir)
@@ -35,8 +35,10 @@ class Recipe:
 
     def net(self) -> keras.Model:
         """An untrained classifier."""
-        shape = self.info.input_shape
-        return mpat.models.lenet(self.info.num_classes, input_shape=shape)
+        info = self.info
+        options = {"mean": info.mean, "std": info.std} if info.mean else {}
+        options["input_shape"] = info.input_shape
+        return mpat.models.lenet(info.num_classes, **options)
 
     def train(self, classifier, strategy, *, epochs: int, rate: float) -> None:
         """Trains what is trainable of `classifier`, in place."""
@@ -74,7 +76,8 @@ class Recipe:
         for layer in classifier.layers[:-1]:
             layer.trainable = False
         self.train(classifier, strategy, epochs=1, rate=3e-3)
-        classifier.trainable = True
+        for layer in classifier.layers:  # of the model itself, Keras thaws nothing
+            layer.trainable = True
         self.train(classifier, strategy, epochs=epochs - 1, rate=3e-3)
         return classifier
 
@@ -86,75 +89,84 @@ class Recipe:
         return result.clean_accuracy, result.robust_accuracy
 
 
-def finetune(recipe: Recipe, folder: Path, *, clean: int, tuned: int, full: int):
-    """Trains what is missing, and returns the rows of the table by title."""
+def finetune(recipe: Recipe, run: RunDirectory, *, clean: int, tuned: int, full: int):
+    """Trains what is missing; [minutes, clean, robust accuracy] by title."""
     trainings = {
         "clean": (f"clean, {clean} epochs", lambda: recipe.clean(epochs=clean)),
         "tuned": (
             f"then robust, {tuned} epochs",
-            lambda: recipe.robust_from(load(folder, "clean"), epochs=tuned),
+            lambda: recipe.robust_from(load(run, "clean"), epochs=tuned),
         ),
         "short": (
-            f"from scratch, {tuned} epochs",
+            f"from scratch, the same {tuned} epochs",
             lambda: recipe.scratch(epochs=tuned),
         ),
-        "full": (f"from scratch, {full} epochs", lambda: recipe.scratch(epochs=full)),
+        "full": (
+            f"from scratch, in full: {full} epochs",
+            lambda: recipe.scratch(epochs=full),
+        ),
     }
-    rows = {}
     for name, (title, train) in trainings.items():
-        path = folder / f"{name}.json"
-        if not path.exists():
-            print(f"\n{title}", flush=True)
-            keras.utils.set_random_seed(0)
-            start = time.perf_counter()
-            classifier = train()
-            minutes = (time.perf_counter() - start) / 60
-            classifier.save(folder / f"{name}.keras")
-            row = (minutes, *recipe.scores(classifier, steps=100))
-            path.write_text(json.dumps(row))
-        rows[title] = json.loads(path.read_text())
-    return rows
+        if name in run.record():
+            continue
+        print(f"\n{title}", flush=True)
+        keras.utils.set_random_seed(0)
+        start = time.perf_counter()
+        classifier = train()
+        minutes = (time.perf_counter() - start) / 60
+        run.save(classifier, run.path / f"{name}.keras")
+        run.update(**{name: [minutes, *recipe.scores(classifier, steps=100)]})
+    record = run.record()
+    return {title: record[name] for name, (title, _) in trainings.items()}
 
 
-def load(folder: Path, name: str) -> keras.Model:
+def load(run: RunDirectory, name: str) -> keras.Model:
     """A classifier that an earlier stage saved."""
-    return keras.models.load_model(folder / f"{name}.keras")
+    return keras.models.load_model(run.path / f"{name}.keras")
 
 
-def curve(recipe: Recipe, folder: Path) -> list[tuple[float, float]]:
+def curve(recipe: Recipe, run: RunDirectory) -> list[list[float]]:
     """Clean and robust accuracy of the weights between clean and robust."""
-    path = folder / "curve.json"
-    if not path.exists():
-        ends = load(folder, "clean"), load(folder, "tuned")
+    if "curve" not in run.record():
+        ends = load(run, "clean"), load(run, "tuned")
         nets = (mpat.models.interpolate(*ends, share) for share in SHARES)
-        path.write_text(json.dumps([recipe.scores(net, steps=20) for net in nets]))
-    return json.loads(path.read_text())
+        run.update(curve=[recipe.scores(net, steps=20) for net in nets])
+    return run.record()["curve"]
 
 
-def main(_) -> None:
+def report(recipe: Recipe, run: RunDirectory, **epochs: int) -> None:
     """Runs what is missing, prints both tables and draws the curve."""
-    given = flags.FLAGS
-    folder = Path(given.run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    recipe = Recipe(given.dataset, given.data_dir, given.limit)
-    rows = finetune(
-        recipe, folder, clean=given.clean, tuned=given.tuned, full=given.full
-    )
+    rows = finetune(recipe, run, **epochs)
     print("\n| training | minutes | clean, % | PGD-100, % |\n| --- | --- | --- | --- |")
     for title, (minutes, clean, robust) in rows.items():
         print(f"| {title} | {minutes:.1f} | {100 * clean:.2f} | {100 * robust:.2f} |")
-    points = curve(recipe, folder)
-    print(
-        "\n| share of the robust weights | clean, % | PGD-20, % |\n| --- | --- | --- |"
-    )
+    points = curve(recipe, run)
+    print("\n| share of the robust net | clean, % | PGD-20, % |\n| --- | --- | --- |")
     for share, (clean, robust) in zip(SHARES, points, strict=True):
         print(f"| {share:.1f} | {100 * clean:.2f} | {100 * robust:.2f} |")
-    plots.trade_off(SHARES, points, folder / "trade_off.png", title=recipe.dataset)
-    print(f"\nPGD only, not audited. Picture: {folder / 'trade_off.png'}")
+    picture = run.path / "trade_off.png"
+    plots.trade_off(SHARES, points, picture, title=recipe.dataset)
+    print(f"\nPGD only, not audited. Picture: {picture}")
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the comparison as the flags say."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
+    given = flags.FLAGS
+    epochs = {name: given[name].value for name in ("clean", "tuned", "full")}
+    settings = {"dataset": given.dataset, "limit": given.limit, **epochs}
+    try:
+        run = RunDirectory(given.run_dir, settings)
+        recipe = Recipe(given.dataset, given.data_dir, given.limit)
+        run.update(settings=settings)
+        report(recipe, run, **epochs)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("dataset", "digits", "A data set of 8x8 or 28x28 digits.")
+    flags.DEFINE_string("dataset", "digits", "A data set of small images.")
     flags.DEFINE_string("data_dir", None, "Folder of prepared data.")
     flags.DEFINE_string("run_dir", "runs/finetune", "Where nets and figures go.")
     flags.DEFINE_integer("limit", None, "First images of each split.", lower_bound=128)

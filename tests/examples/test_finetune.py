@@ -4,14 +4,17 @@ import finetune
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from run_directory import RunDirectory
 
 
 @pytest.mark.slow
 def test_finetune_in_small(tmp_path, monkeypatch):
     recipe = finetune.Recipe("digits_2", None, 256)
     arguments = {"clean": 8, "tuned": 4, "full": 2}
-    rows = finetune.finetune(recipe, tmp_path, **arguments)
-    points = finetune.curve(recipe, tmp_path)
+    run = RunDirectory(tmp_path / "run", arguments)
+    run.update(settings=arguments)
+    rows = finetune.finetune(recipe, run, **arguments)
+    points = finetune.curve(recipe, run)
     assert len(rows) == 4 and len(points) == len(finetune.SHARES)
     (_, clean, _), (_, tuned_clean, tuned) = list(rows.values())[:2]
     assert min(clean, tuned_clean) > 0.8
@@ -26,8 +29,11 @@ def test_finetune_in_small(tmp_path, monkeypatch):
 
     monkeypatch.setattr(finetune.Recipe, "train", never)
     monkeypatch.setattr(finetune.Recipe, "scores", never)
-    assert finetune.finetune(recipe, tmp_path, **arguments) == rows
-    assert np.allclose(finetune.curve(recipe, tmp_path), points)
+    again = RunDirectory(tmp_path / "run", arguments)
+    assert finetune.finetune(recipe, again, **arguments) == rows
+    assert np.allclose(finetune.curve(recipe, again), points)
+    with pytest.raises(ValueError, match="made with other flags"):
+        RunDirectory(tmp_path / "run", arguments | {"full": 70})
     finetune.plots.trade_off(finetune.SHARES, points, tmp_path / "curve.png")
     assert imread(tmp_path / "curve.png").std() > 0
 
