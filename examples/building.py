@@ -9,10 +9,13 @@ import keras_mpat as mpat
 from keras_mpat import datasets
 
 
-def build(settings: Settings, steps: int, *, data_dir=None) -> mpat.AdversarialModel:
-    """The compiled model of a run with `steps` batches per epoch."""
+def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
+    """The compiled model of a run with `steps` batches per epoch.
+
+    `where` is what `datasets.info` needs besides the name.
+    """
     keras.utils.set_random_seed(settings.seed)
-    info = datasets.info(settings.dataset, data_dir=data_dir)
+    info = datasets.info(settings.dataset, **where)
     threat_model = mpat.Linf(settings.epsilon)
     head = None
     if settings.head == "soft_triple":

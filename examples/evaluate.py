@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 from absl import app, flags, logging
-from run_directory import read, write_whole
+from run_directory import read, source, write_whole
 from train import length
 
 import keras_mpat as mpat
@@ -113,8 +113,7 @@ def evaluate(
         key = repr([sorted(chosen.items()), limit, batch_size, seed]).encode()
         key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
         state_dir = Path(run_dir) / "evaluation_state" / key
-    dataset, data_dir = record["settings"]["dataset"], record["data_dir"]
-    x, y, _ = datasets.arrays(dataset, "test", data_dir=data_dir)
+    x, y, _ = datasets.arrays(split="test", **source(record))
     return evaluate_robustness(
         classifier,
         (x, y),
@@ -148,14 +147,13 @@ def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
     Returns:
         x (10, H, W, C_in), y (10,), and names of the classes that fit a title.
     """
-    record = read(run_dir)
-    name, data_dir = record["settings"]["dataset"], record["data_dir"]
-    x, y, modes = datasets.arrays(name, "test", data_dir=data_dir)
+    where = source(read(run_dir))
+    x, y, modes = datasets.arrays(split="test", **where)
     rank = np.zeros(len(modes), int)  # 0 for the first image of its mode, and so on
     for mode in np.unique(modes):
         rank[modes == mode] = np.arange(np.sum(modes == mode))
     rows = np.lexsort((modes, rank))[:10]
-    titles = datasets.info(name, data_dir=data_dir).class_names
+    titles = datasets.info(**where).class_names
     if max(map(len, titles)) > 10:
         titles = tuple(str(number) for number in range(len(titles)))
     return x[rows], y[rows], list(titles)

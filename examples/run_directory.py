@@ -152,6 +152,14 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     return json.loads(record.read_text(encoding="utf-8"))
 
 
+def source(record: dict[str, Any]) -> dict[str, Any]:
+    """The data set of a run, as `keras_mpat.datasets` takes it."""
+    settings = record["settings"]
+    image_size = settings.get("image_size")  # runs of earlier versions have none
+    name, data_dir = settings["dataset"], record["data_dir"]
+    return {"name": name, "data_dir": data_dir, "image_size": image_size}
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     partial = path.with_name(f"{path.name}.part")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_mpat.choices import check_choice
+from keras_mpat.datasets import tfds_info
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ _NEEDS = {
 }
 
 
-_FIXES = {"dataset": "Others: tfds:<name>, folder:<path>."}
+_FIXES = {"dataset": "Others: a name of tensorflow-datasets, folder:<path>."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,7 @@ class Settings:
     """All that decides the outcome of a run: JSON values, named like the flags."""
 
     dataset: str
+    image_size: list[int] | None
     strategy: str
     head: str
     model: str
@@ -185,7 +187,9 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     """
     given = {name: value for name, value in given.items() if value is not None}
     dataset = given.get("dataset", "digits_2")
-    other = str(dataset).startswith(_PREFIXES)
+    other = dataset not in DEFAULTS and (
+        str(dataset).startswith(_PREFIXES) or tfds_info.knows(str(dataset), None)
+    )
     for name in [name for name in CHOICES if name in given]:
         if name != "dataset" or not other:
             check_choice(name, given[name], CHOICES[name], _FIXES.get(name, ""))
@@ -213,6 +217,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "depth": None,
         "widen": None,
         "filters": None,
+        "image_size": None,
         "regularizer": "weights",
         "optimizer": "sgd",
         "schedule": schedule,

@@ -44,17 +44,18 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
     if run.record()["finished"]:
         return run.record()
     stream = {"batch_size": settings.batch_size, "limit": settings.train_examples}
-    stream |= {"seed": settings.seed, "data_dir": data_dir}
+    where = {"data_dir": data_dir, "image_size": settings.image_size}
+    stream |= {"seed": settings.seed, **where}
     steps = len(datasets.load(settings.dataset, "train", **stream))
     if run.model.exists():
         model = keras.saving.load_model(run.model)
     else:
-        model = build(settings, steps, data_dir=data_dir)
+        model = build(settings, steps, **where)
     updates = steps * model.strategy.updates_per_batch
     done = int(model.optimizer.iterations) // updates
     run.update(**_environment(model, settings), data_dir=data_dir)
     run.keep_rows(done)
-    x, y, _ = datasets.arrays(settings.dataset, "validation", data_dir=data_dir)
+    x, y, _ = datasets.arrays(settings.dataset, "validation", **where)
     count = settings.validation_examples
     model.fit(
         datasets.load(settings.dataset, "train", epoch=done, **stream),
@@ -182,6 +183,7 @@ _LENGTHS = {
     "step_size": "Step of the training attack",
 }
 _LISTS = {
+    "image_size": "Height and width to resize to, for sets of mixed sizes: 64,64.",
     "prototypes_per_class": "One number, or one per class: 3,4.",
     "filters": "Channels of the convolutions (lenet, lenet_tla): 16,32.",
 }

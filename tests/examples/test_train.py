@@ -4,12 +4,14 @@ import dataclasses
 import signal
 
 import building
+import evaluate
 import keras
 import numpy as np
 import pytest
 import settings
 import train
 from absl import flags
+from PIL import Image
 from run_directory import RunDirectory, read
 
 _TIMES = {"seconds", "images_per_second"}
@@ -265,3 +267,22 @@ def test_the_command_line_names_the_nearest_choice(flag, nearest, run_script, tm
     assert f"error: `{name}` must be one of" in done.stderr
     assert f"Did you mean {nearest!r}?" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_gray_images_of_mixed_sizes(tmp_path):
+    for name, value in (("dark", 40), ("bright", 200)):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        for index in range(30):
+            pixels = np.full((8 + index % 2, 8), value + index, "uint8")
+            Image.fromarray(pixels).save(tmp_path / "tree" / name / f"{index}.png")
+    given = {"dataset": f"folder:{tmp_path / 'tree'}", "model": "lenet", "epochs": 3}
+    given |= {"filters": [4, 8], "batch_size": 8, "steps": 2, "validation_steps": 2}
+    with pytest.raises(ValueError, match="`image_size` must be given"):
+        train.train(settings.resolve(given), tmp_path / "mixed")
+    given["image_size"] = [8, 8]
+    train.train(settings.resolve(given), tmp_path / "run")
+    chosen = evaluate.suite("8/255", names=("fgsm",), restarts=1)
+    result = evaluate.evaluate(tmp_path / "run", chosen=chosen)
+    assert result.n >= 6 and result.clean_accuracy > 0.9
+    x, y, titles = evaluate.examples(tmp_path / "run")
+    assert x.shape[1:] == (8, 8, 1) and titles == ["bright", "dark"]
