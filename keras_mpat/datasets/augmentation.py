@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from keras_mpat.datasets import checks
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation(abc.ABC):
@@ -57,7 +59,7 @@ class PadCropFlip(Augmentation):
         flip: Whether to mirror left and right with probability 1/2. Default True.
 
     Raises:
-        ValueError: If `padding` is negative.
+        ValueError: If `padding` is no integer >= 0, or what is altered no images.
     """
 
     padding: int = 4
@@ -65,14 +67,16 @@ class PadCropFlip(Augmentation):
     draws: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
-        if self.padding < 0:
-            raise ValueError(
-                "`padding` must be >= 0 (pixels). Received: "
-                f"padding={self.padding}. Pass 0 for no random crop."
-            )
+        checks.integer("padding", self.padding, minimum=0)
 
     def __call__(self, images: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """The altered images, float32 (B, H, W, C_in)."""
+        if images.ndim != 4:
+            raise ValueError(
+                "`augment` must suit the data: PadCropFlip takes images (B, H, W, "
+                f"C_in). Received: x of shape {('N', *images.shape[1:])}. Pass no "
+                "augmentation for tables of features, or an Augmentation of your own."
+            )
         count, height, width = images.shape[:3]
         offsets = (noise[:, :2] * np.float32(2 * self.padding + 1)).astype("int32")
         mirrored = noise[:, 2] < 0.5 if self.flip else np.zeros(count, dtype=bool)

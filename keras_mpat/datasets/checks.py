@@ -6,18 +6,34 @@ from typing import Any
 import numpy as np
 
 
-def integer(name: str, value: Any, *, minimum: int) -> int:
-    """`value` as an int, or an error that names the argument."""
+def integer(name: str, value: Any, *, minimum: int, bits: int | None = None) -> int:
+    """`value` as an int, of so many `bits`, or an error that names the argument."""
     try:
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < minimum:
+    if (
+        number is None
+        or isinstance(value, bool)
+        or number < minimum
+        or (bits is not None and number >> bits)
+    ):
+        limit = "" if bits is None else f" and < 2**{bits}"
         raise ValueError(
-            f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}. "
-            f"Pass for example {name}={max(minimum, 1)}."
+            f"`{name}` must be an integer >= {minimum}{limit}. Received: "
+            f"{name}={value!r}. Pass for example {name}={max(minimum, 1)}."
         )
     return number
+
+
+def seed(value: Any) -> int:
+    """`value` as a seed: half of the key of every random number."""
+    return integer("seed", value, minimum=0, bits=64)
+
+
+def epoch(value: Any) -> int:
+    """`value` as the number of an epoch, which shares the other half of the key."""
+    return integer("epoch", value, minimum=0, bits=48)
 
 
 def pair(bounds: Any) -> tuple[float, float]:

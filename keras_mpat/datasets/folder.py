@@ -4,6 +4,8 @@ One sub-folder per class, in a `train` and a `test` tree or in a single one:
 
     flowers/train/rose/001.png   flowers/test/rose/104.png    two trees
     flowers/rose/001.png                                      one tree
+
+A tree `val` or `validation` is the test set where there is no `test`.
 """
 
 import dataclasses
@@ -15,14 +17,19 @@ import numpy as np
 from keras_mpat.datasets import images, splits
 from keras_mpat.datasets.catalog import DatasetInfo
 
+# The trees that may be the test set: the first that is there.
+_TEST_TREES = ("test", "val", "validation")
+
 
 def describe(
     path: str, *, data_dir: str | None = None, image_size: tuple[int, int] | None = None
 ) -> DatasetInfo:
     """The description of the folder `path`.
 
-    Classes are the names of the sub-folders, sorted. Without a `test` tree a fixed
-    stratified fifth of the images is the test set, and "all" gives every image.
+    Classes are the names of the sub-folders, sorted. Beside a `train` tree the test
+    set is the tree `test`, else `val`, else `validation`, else there is none. In a
+    single tree a fixed stratified fifth of the images is the test set, and "all"
+    gives every image.
 
     Args:
         path: Folder, absolute, or relative to `data_dir` or the working directory.
@@ -32,7 +39,8 @@ def describe(
     Raises:
         FileNotFoundError: If there is no such folder, or a class without images.
         ValueError: If there are fewer than two classes, test classes that are not
-            trained on, or images of mixed sizes and no `image_size`.
+            trained on, too few images to train on each class, or images of mixed
+            sizes and no `image_size`.
     """
     root = pathlib.Path(data_dir or "", path).expanduser().resolve()
     if not root.is_dir():
@@ -44,18 +52,27 @@ def describe(
     two_trees = (root / "train").is_dir()
     classes = _classes(root / "train" if two_trees else root, minimum=2)
     trees = {"train" if two_trees else "all": _files(root, classes, two_trees)}
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        trees["test"] = _test_files(root / "test", classes)
+    held_out = [root / name for name in _TEST_TREES if (root / name).is_dir()]
+    if two_trees and held_out:
+        trees["test"] = _test_files(held_out[0], classes)
     every = [path for paths, _ in trees.values() for path in paths]
     shape = images.shape(every, image_size)
     loader = _Loader(trees, shape[-1], image_size)
+    sizes = splits.sizes({p: len(y) for p, (_, y) in loader.parts().items()})
+    if sizes["train"] < len(classes):
+        raise ValueError(
+            f"`{root}` must hold enough images to train on each class, three of each "
+            f"for example. Received: {sizes['train']} training images of "
+            f"{len(classes)} classes, once validation and test images are set apart. "
+            "Add images, or remove classes."
+        )
     return DatasetInfo(
         name=f"folder:{path}",
         input_shape=shape,
         class_names=tuple(classes),
         loader=loader,
         parts=tuple(trees) if two_trees else ("train", "test", "all"),
-        sizes=splits.sizes({p: len(y) for p, (_, y) in loader.parts().items()}),
+        sizes=sizes,
         source=str(root),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_mpat.choices import check_choice
 from keras_mpat.datasets import checks, passes, pipeline, splits
 from keras_mpat.datasets.augmentation import Augmentation
 from keras_mpat.datasets.catalog import DatasetInfo
@@ -53,7 +54,7 @@ def arrays(
     entry = info(name, data_dir=data_dir, image_size=image_size)
     table = _table(entry, label_map)
     images, modes = _part(entry, split, data_dir, download)
-    rows = _rows(split, modes, validation, checks.integer("seed", seed, minimum=0))
+    rows = _rows(split, modes, table, validation, checks.seed(seed))
     modes = modes[rows]
     return passes.to_unit(images[rows]), table[modes], modes
 
@@ -125,7 +126,7 @@ def load(
     return pipeline.batches(
         images,
         table[modes],
-        rows=_rows(split, modes, None, 0)[:limit],
+        rows=_rows(split, modes, table, None, 0)[:limit],
         batch_size=batch_size,
         shuffle=training if shuffle is None else shuffle,
         augment=augment,
@@ -144,12 +145,8 @@ def _part(
     entry: DatasetInfo, split: str, data_dir: str | None, download: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """The checked images and fine labels that `split` is a part of."""
-    if split not in entry.splits:
-        raise ValueError(
-            f"`split` must be one of {', '.join(entry.splits)} for {entry.name!r}. "
-            f"Received: split={split!r}. The validation set is drawn from the "
-            "training set; the test set is never part of either."
-        )
+    rule = f"{entry.name!r} has no other; validation is drawn from its training set."
+    check_choice("split", split, entry.splits, rule)
     part = "train" if split == "validation" else split
     images, modes = entry.loader(part, data_dir=data_dir, download=download)
     images = checks.images(images, (0.0, 1.0))
@@ -165,13 +162,24 @@ def _part(
 
 
 def _rows(
-    split: str, modes: np.ndarray, validation: int | float | None, seed: int
+    split: str,
+    modes: np.ndarray,
+    table: np.ndarray,
+    validation: int | float | None,
+    seed: int,
 ) -> np.ndarray:
     """The rows of the part that belong to `split`."""
     if split not in ("train", "validation"):
         return np.arange(len(modes))
     count = splits.validation_count(validation, len(modes))
     held_out = splits.stratified(modes, count, seed)
-    return (
-        held_out if split == "validation" else splits.complement(held_out, len(modes))
-    )
+    kept = splits.complement(held_out, len(modes))
+    lost = np.setdiff1d(table[modes], table[modes[kept]])
+    if lost.size:
+        raise ValueError(
+            "`validation` must leave an example of each class to train on. Received: "
+            f"validation={validation!r}, which leaves {len(kept)} examples and none of "
+            f"class {lost[0]}. Add examples, or train on "
+            "arrays(name, 'train', validation=0)."
+        )
+    return held_out if split == "validation" else kept

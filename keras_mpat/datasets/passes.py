@@ -65,7 +65,7 @@ class Passes:
         batch = slice(step * self.batch_size, (step + 1) * self.batch_size)
         images = to_unit(self.x[rows[batch]])
         if self.augment:
-            images = _same_shape(self.augment(images, noise[batch]), images)
+            images = altered(self.augment, images, noise[batch])
         return images, self.y[rows[batch]]
 
     def handed_out(self, epoch: int, last: bool) -> np.bool_:
@@ -83,12 +83,13 @@ def to_unit(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _same_shape(altered, images: np.ndarray) -> np.ndarray:
-    altered = np.asarray(altered, dtype="float32")
-    if altered.shape != images.shape:
+def altered(augment: Augmentation, images: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """What `augment` makes of images, float32 and of their shape."""
+    result = np.asarray(augment(images, noise), dtype="float32")
+    if result.shape != images.shape:
         raise ValueError(
             "`augment` must return images of the shape that it is given. Received: "
-            f"shape {altered.shape} for images of shape {images.shape}. Resize the "
+            f"shape {result.shape} for images of shape {images.shape}. Resize the "
             "images before they become a stream."
         )
-    return altered
+    return result

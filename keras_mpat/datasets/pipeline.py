@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_mpat.datasets import checks, plans, streams
 from keras_mpat.datasets.augmentation import Augmentation
-from keras_mpat.datasets.passes import Passes
+from keras_mpat.datasets.passes import Passes, altered, to_unit
 from keras_mpat.datasets.streams import Stream
 
 
@@ -121,14 +121,14 @@ def balanced(
     if steps is None:
         steps = max(1, len(labels) // (classes * examples))
     steps = checks.integer("steps", steps, minimum=1)
-    seed = checks.integer("seed", seed, minimum=0)
+    seed = checks.seed(seed)
     passes = Passes(
         (images, labels),
         plans.Balanced(labels, classes, examples, steps, seed),
         batch_size=classes * examples,
         steps=steps,
-        augment=_checked(augment),
-        epoch=checks.integer("epoch", epoch, minimum=0),
+        augment=_checked(augment, images),
+        epoch=checks.epoch(epoch),
     )
     return streams.stream(passes, passes.batch_size)
 
@@ -151,11 +151,11 @@ def batches(
     equal = rest == 0 or (drop_remainder and steps > 0)
     passes = Passes(
         (x, y),
-        plans.EachOnce(rows, shuffle, checks.integer("seed", seed, minimum=0)),
+        plans.EachOnce(rows, shuffle, checks.seed(seed)),
         batch_size=batch_size,
         steps=steps if equal else steps + 1,
-        augment=_checked(augment),
-        epoch=checks.integer("epoch", epoch, minimum=0),
+        augment=_checked(augment, x),
+        epoch=checks.epoch(epoch),
     )
     return streams.stream(passes, batch_size if equal else None)
 
@@ -169,7 +169,8 @@ def _converted(x: Any, y: Any, bounds: Any) -> tuple[np.ndarray, np.ndarray]:
     return images, checks.labels(y, len(images))
 
 
-def _checked(augment: Augmentation | bool | None) -> Augmentation | None:
+def _checked(augment: Augmentation | bool | None, x: np.ndarray) -> Augmentation | None:
+    """`augment` after a try on one image: inside a stream its errors are hidden."""
     if augment is None or augment is False:
         return None
     if not isinstance(augment, Augmentation):
@@ -177,4 +178,5 @@ def _checked(augment: Augmentation | bool | None) -> Augmentation | None:
             "`augment` must be a keras_mpat.datasets.Augmentation, or False for none. "
             f"Received: augment={augment!r}. Pass for example PadCropFlip(padding=4)."
         )
+    altered(augment, to_unit(x[:1]), np.zeros((1, augment.draws), "float32"))
     return augment

@@ -98,9 +98,13 @@ class Balanced:
         per_round = len(members) // self.examples
         rounds = -(-count // per_round)
         keys = splits.uniform(
-            (rounds, len(self.labels)), splits.EXAMPLES, seed=self.seed, epoch=epoch
+            (rounds, len(members)),
+            splits.EXAMPLES,
+            seed=self.seed,
+            epoch=epoch,
+            stream=int(self.labels[members[0]]),
         )
-        order = np.argsort(keys[:, members], axis=1, kind="stable")
+        order = np.argsort(keys, axis=1, kind="stable")
         order = order[:, : per_round * self.examples].reshape(-1, self.examples)
         return members[order[:count]]
 

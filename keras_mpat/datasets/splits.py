@@ -19,14 +19,20 @@ SPLIT, ORDER, AUGMENT, CLASSES, EXAMPLES = range(5)
 
 
 def uniform(
-    shape: tuple[int, ...], use: int, *, seed: int, epoch: int = 0, dtype: str = "f8"
+    shape: tuple[int, ...],
+    use: int,
+    *,
+    seed: int,
+    epoch: int = 0,
+    stream: int = 0,
+    dtype: str = "f8",
 ) -> np.ndarray:
-    """Uniform numbers in [0, 1), a function of (use, seed, epoch) and the row.
+    """Uniform numbers in [0, 1), a function of (use, seed, epoch, stream) and the row.
 
     Row i is the same whatever the number of rows.
     """
     key = np.array([seed, (use << 48) + epoch], dtype="uint64")
-    generator = np.random.Generator(np.random.Philox(key=key))
+    generator = np.random.Generator(np.random.Philox(key=key, counter=stream << 128))
     return generator.random(shape, dtype=dtype)
 
 
@@ -40,7 +46,8 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Draws `count` examples with the class shares of `labels`.
 
     Each class gives its share rounded down; what is missing to `count` comes from
-    the classes with the largest remainders.
+    the classes with the largest remainders. Each class keeps an example, if there are
+    as many to keep: a class that is drawn whole could not be trained on.
 
     Args:
         labels: (N,) int.
@@ -52,8 +59,12 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """
     classes, sizes = np.unique(labels, return_counts=True)
     quotas, remainders = np.divmod(sizes * count, len(labels))
-    missing = count - int(quotas.sum())
-    quotas[np.argsort(-remainders, kind="stable")[:missing]] += 1
+    limits = sizes - 1 if count <= len(labels) - len(classes) else sizes
+    quotas = np.minimum(quotas, limits)
+    ranking = np.argsort(-remainders, kind="stable")
+    while missing := count - int(quotas.sum()):
+        open_ = ranking[quotas[ranking] < limits[ranking]]
+        quotas[open_[:missing]] += 1
     keys = uniform((len(labels),), SPLIT, seed=seed)
     chosen = []
     for label, quota in zip(classes, quotas, strict=True):
@@ -90,18 +101,20 @@ def validation_count(validation: int | float | None, total: int) -> int:
         total: Number of training examples.
 
     Raises:
-        ValueError: If nothing would be left to train on.
+        ValueError: If it is neither, or nothing would be left to train on.
     """
-    count = validation
+    count = -1
     if validation is None:
         count = max(1, min(round(VALIDATION_SHARE * total), VALIDATION_LIMIT))
-    elif isinstance(validation, float):
-        count = round(validation * total) if 0 <= validation < 1 else -1
+    elif isinstance(validation, float | np.floating):
+        count = round(float(validation) * total) if 0 <= validation < 1 else -1
+    elif isinstance(validation, int | np.integer) and not isinstance(validation, bool):
+        count = int(validation)
     if not 0 <= count < total:
         raise ValueError(
             "`validation` must be a number of examples from 0 to "
             f"{total - 1} (int), or a share in [0, 1) (float). Received: "
-            f"validation={validation}. Pass None for a tenth (at most "
+            f"validation={validation!r}. Pass None for a tenth (at most "
             f"{VALIDATION_LIMIT})."
         )
-    return int(count)
+    return count

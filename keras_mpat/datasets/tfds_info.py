@@ -1,5 +1,7 @@
 """Describes any image classification set of tensorflow-datasets by its name."""
 
+import difflib
+import re
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,15 @@ def names() -> list[str]:
     return library.list_builders(with_community_datasets=False)
 
 
+def similar(name: str) -> list[str]:
+    """The names that differ from `name` by a letter or two, the nearest first.
+
+    There are over a thousand: with a looser rule something is like any word.
+    """
+    word = re.split("[:/]", name.lower(), maxsplit=1)[0]
+    return difflib.get_close_matches(word, names(), n=3, cutoff=0.8)
+
+
 def describe(
     name: str, *, data_dir: str | None = None, image_size: tuple[int, int] | None = None
 ) -> DatasetInfo:
@@ -45,9 +56,11 @@ def describe(
     try:
         builder = _builder(name, data_dir)
     except LookupError as error:
+        near = similar(name)[:1]
+        guess = "".join(f" Did you mean 'tfds:{each}'?" for each in near)
         raise ValueError(
-            "`name` must be a set of tensorflow-datasets. Received: "
-            f"name='tfds:{name}' ({error}). See tensorflow_datasets.list_builders()."
+            "`name` must be a set of tensorflow-datasets. Received: name="
+            f"'tfds:{name}' ({error}).{guess} See tensorflow_datasets.list_builders()."
         ) from error
     image, label = _features(builder, name)
     if image_size is None and None in image.shape:
@@ -106,5 +119,8 @@ def _builder(name: str, data_dir: str | None) -> Any:
         return library.builder(name, data_dir=tfds.folder(data_dir))
     except library.core.registered.DatasetNotFoundError as error:
         raise LookupError("there is none of that name") from error
+    except ImportError as error:  # of an optional package, for sets of other hubs
+        raise LookupError(f"it cannot be read here: {error}") from error
     except (AssertionError, ValueError) as error:
-        raise LookupError(str(error).splitlines()[0]) from error
+        reason = str(error) or "the name cannot be parsed"
+        raise LookupError(reason.splitlines()[0][:200]) from error

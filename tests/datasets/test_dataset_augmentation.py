@@ -131,6 +131,22 @@ def test_load_augments_training_batches_as_the_set_says(augment, monkeypatch):
     )
 
 
-def test_negative_padding():
-    with pytest.raises(ValueError, match="`padding` must be >= 0"):
-        datasets.PadCropFlip(padding=-1)
+@pytest.mark.parametrize("padding", [-1, 1.5, True])
+def test_wrong_padding(padding):
+    with pytest.raises(ValueError, match="`padding` must be an integer >= 0"):
+        datasets.PadCropFlip(padding=padding)
+
+
+@pytest.mark.parametrize(
+    "augment, message",
+    [
+        (datasets.PadCropFlip(), r"`augment` must suit .*\('N', 6\)\. "),
+        (Halved(), r"`augment` must return .*\(1, 3\)"),
+    ],
+)
+def test_what_does_not_suit_a_table_is_refused_before_the_stream(augment, message):
+    table = np.zeros((8, 6), "float32")
+    for make in (datasets.from_arrays, datasets.balanced):
+        options = {} if make is datasets.from_arrays else {"examples_per_class": 1}
+        with pytest.raises(ValueError, match=message):
+            make(table, np.arange(8) % 2, augment=augment, **options)

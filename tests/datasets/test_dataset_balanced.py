@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mpat import datasets
+from keras_mpat.datasets import splits
 from keras_mpat.datasets.plans import Balanced, class_members
 
 # 5 classes of 6, 7, ..., 10 examples, mixed; a pixel tells the index.
@@ -113,3 +114,23 @@ def test_class_members():
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         balanced(**options)
+
+
+def test_a_small_class_draws_numbers_for_its_own_members_alone(monkeypatch):
+    drawn = []
+
+    def uniform(shape, use, **key):
+        if use == splits.EXAMPLES:
+            drawn.append((shape, key["stream"]))
+        return plain(shape, use, **key)
+
+    plain = splits.uniform
+    monkeypatch.setattr(splits, "uniform", uniform)
+    Balanced(np.repeat([0, 7], [1000, 2]), 2, 2, 500, seed=0).tables(0, 0)
+    assert drawn == [((1, 1000), 0), ((500, 2), 7)]
+
+
+def test_classes_of_one_size_have_orders_of_their_own():
+    rows, _ = Balanced(np.repeat([0, 1], 50), 2, 50, 1, seed=0).tables(0, 0)
+    first, second = sorted((rows[:50] % 50, rows[50:] % 50), key=tuple)
+    assert not np.array_equal(first, second)

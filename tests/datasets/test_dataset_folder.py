@@ -164,3 +164,27 @@ def test_files_that_are_no_images(tmp_path):
     write(tmp_path / "a" / "torn.png", deep)
     with pytest.raises(ValueError, match=r"torn\.png` must be an image of 8 bits"):
         datasets.load(f"folder:{tmp_path}", "train")
+
+
+@pytest.mark.parametrize("tree", ["val", "validation"])
+def test_a_validation_tree_is_the_test_set_where_there_is_none(tmp_path, tree):
+    class_folders(tmp_path / "train", {"b": 12, "a": 8})
+    class_folders(tmp_path / tree, {"b": 3})
+    name = f"folder:{tmp_path}"
+    assert datasets.info(name).splits == ("train", "validation", "test")
+    assert datasets.arrays(name, "test")[1].tolist() == [1, 1, 1]
+    class_folders(tmp_path / "test", {"a": 2})
+    assert datasets.arrays(name, "test")[1].tolist() == [0, 0]
+
+
+def test_small_classes_stay_in_the_training_set(tmp_path):
+    class_folders(tmp_path, {"a": 6, **dict.fromkeys("bcdef", 1)})
+    _, y, _ = datasets.arrays(f"folder:{tmp_path}", "train")
+    assert set(y) == {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("tree", ["", "train"])
+def test_too_few_images_for_each_class_are_refused(tmp_path, tree):
+    class_folders(tmp_path / tree, dict.fromkeys("abcde", 1))
+    with pytest.raises(ValueError, match="must hold enough images .* of 5 classes"):
+        datasets.info(f"folder:{tmp_path}")

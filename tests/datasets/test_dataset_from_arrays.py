@@ -124,3 +124,25 @@ def test_wrong_labels(y, message):
 def test_wrong_bounds(bounds):
     with pytest.raises(ValueError, match="`bounds` must be two finite numbers"):
         datasets.from_arrays(IMAGES, LABELS, bounds=bounds)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"seed": 2**64}, r"`seed` must be an integer >= 0 and < 2\*\*64"),
+        ({"seed": 1.5}, "`seed` must be an integer"),
+        ({"epoch": 2**48}, r"`epoch` must be an integer >= 0 and < 2\*\*48"),
+    ],
+)
+def test_numbers_outside_the_key_of_the_noise(options, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.from_arrays(IMAGES, LABELS, shuffle=True, **options)
+
+
+def test_the_largest_seed_and_epoch_work():
+    rows = []
+    for seed in (2**64 - 1, np.uint64(2**64 - 1)):
+        options = dict(shuffle=True, seed=seed, epoch=2**48 - 1)
+        data = datasets.from_arrays(IMAGES, LABELS, **options)
+        rows.append(np.asarray(next(iter(data))[0]))
+    np.testing.assert_array_equal(*rows)

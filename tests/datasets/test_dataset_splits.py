@@ -70,7 +70,15 @@ def test_callers_own_what_they_get():
 
 
 @pytest.mark.parametrize(
-    "validation, expected", [(None, 144), (0, 0), (100, 100), (0.5, 719)]
+    "validation, expected",
+    [
+        (None, 144),
+        (0, 0),
+        (100, 100),
+        (np.int64(7), 7),
+        (0.5, 719),
+        (np.float32(0.1), 144),
+    ],
 )
 def test_validation_size(validation, expected):
     sizes = [
@@ -80,9 +88,9 @@ def test_validation_size(validation, expected):
     assert sizes == [1438 - expected, expected]
 
 
-@pytest.mark.parametrize("validation", [-1, 1438, 1.0, -0.1])
+@pytest.mark.parametrize("validation", [-1, 1438, 1.0, -0.1, True, "0.1", [3]])
 def test_wrong_validation(validation):
-    with pytest.raises(ValueError, match="`validation` must be"):
+    with pytest.raises(ValueError, match="`validation` must be .* Received: .*Pass"):
         datasets.arrays("digits", "train", validation=validation)
 
 
@@ -126,8 +134,26 @@ def test_noise_depends_on_its_key_and_row_alone():
     assert len(streams) == 12
 
 
-@pytest.mark.parametrize("split", ["val", "all", "Train"])
-def test_unknown_split(split):
-    message = rf"train, validation, test for 'mnist'.*split='{split}'"
+@pytest.mark.parametrize(
+    "split, guess",
+    [("all", ""), ("trian", "Did you mean 'train'"), ("Test", "Did you mean 'test'")],
+)
+def test_unknown_split(split, guess):
+    message = rf"train, validation, test\. .*split='{split}'\. {guess}.*'mnist'"
     with pytest.raises(ValueError, match=message):
         datasets.arrays("mnist", split)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_no_class_is_drawn_whole_while_others_have_more(count):
+    labels = np.repeat(np.arange(4), [1, 1, 2, 10])
+    chosen = splits.stratified(labels, count, seed=1)
+    assert len(set(chosen)) == count
+    assert set(labels[splits.complement(chosen, 14)]) == {0, 1, 2, 3}
+
+
+def test_a_validation_set_that_takes_a_class_whole_is_refused():
+    for validation in (1437, 1429):
+        with pytest.raises(ValueError, match="`validation` must leave an example of"):
+            datasets.arrays("digits", "train", validation=validation)
+    assert len(set(datasets.arrays("digits", "train", validation=1428)[1])) == 10

@@ -1,5 +1,7 @@
 """Any image classification set of tensorflow-datasets, by its name; no network."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,41 @@ def test_without_the_library_only_registered_names_are_known(monkeypatch):
         datasets.info("fashion_mnist")
     with pytest.raises(ImportError):
         datasets.info("tfds:fashion_mnist")
+
+
+@pytest.mark.parametrize("name", ["MNIST", "Cifar10", "svhn-cropped"])
+def test_another_spelling_does_not_lose_what_the_package_adds(name):
+    twin = name.lower().replace("-", "_")
+    message = f"'{name}'. Did you mean '{twin}'. For the plain set: 'tfds:{twin}'"
+    with pytest.raises(ValueError, match=message):
+        datasets.info(name)
+    with pytest.raises(ValueError, match="Did you mean 'cifar10_2'.$"):
+        datasets.info("CIFAR10_2")
+    assert datasets.info("TFDS:mnist").epsilon == "8/255"
+
+
+@pytest.mark.parametrize(
+    "name, guess",
+    [("tfds:mnits", "tfds:mnist"), ("tfds:fashion_minst/x", "tfds:fashion_mnist")],
+)
+def test_the_nearest_of_the_library_alone(name, guess):
+    message = f"must be a set of .*name='{name}'.*Did you mean '{guess}'"
+    with pytest.raises(ValueError, match=message):
+        datasets.load(name, "train")
+
+
+@pytest.mark.parametrize("name", ["tfds:", "folder:", "FOLDER:", None, 10, ["mnist"]])
+def test_what_is_no_name_gets_no_guess(name):
+    with pytest.raises(ValueError, match="`name` must be one of .* Add one") as caught:
+        datasets.info(name)
+    assert "Did you mean" not in str(caught.value) and len(str(caught.value)) <= 450
+
+
+@pytest.mark.parametrize(
+    "name", ["tfds:huggingface:mnist", "tfds:a:b", "tfds:a/b/c", "tfds:/", "tfds: "]
+)
+def test_names_that_cannot_be_read_here(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ValueError, match="`name` must be a set of .* Received: ") as e:
+        datasets.info(name)
+    assert "\n" not in str(e.value) and len(str(e.value)) <= 450
