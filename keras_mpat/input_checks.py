@@ -1,6 +1,9 @@
 """Questions about inputs and labels, asked before training, attacks and evaluation."""
 
 import numpy as np
+from keras import ops
+
+from keras_mpat.threat_models import L2
 
 
 def check_inputs(x: np.ndarray, threat_model, shape: tuple | None = None) -> None:
@@ -47,9 +50,40 @@ def check_inputs(x: np.ndarray, threat_model, shape: tuple | None = None) -> Non
         )
 
 
+def check_scale(x: np.ndarray, threat_model) -> None:
+    """Raises if the ball around one of the inputs x (N, ...) would hold all of them.
+
+    Images in [0, 1] lie in bounds of (0, 255), where 8/255 of the range is 8.
+    """
+    if threat_model is None or ops.is_tensor(threat_model.epsilon):
+        return
+    radii = np.asarray(threat_model.radius, "float64")
+    low, high = float(x.min()), float(x.max())
+    features = np.prod(x.shape[1:]) if isinstance(threat_model, L2) else 1
+    smallest = np.min(radii, where=radii > 0, initial=np.inf)
+    if low == high or not np.isfinite(smallest):
+        return
+    if smallest > (high - low) * np.sqrt(features):
+        raise ValueError(
+            "`x` must spread further than the radius of the threat model. Received: "
+            f"values from {low:g} to {high:g}, epsilon={threat_model.epsilon!r} with "
+            f"bounds={threat_model.bounds!r}. Rescale the inputs, or pass their "
+            f"range: bounds={_range_of(x)}."
+        )
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Whether all rows (B, C) look like the output of a softmax.
+
+    Rows of float16 and bfloat16 sum to 1 within about a hundredth.
+    """
+    rows = rows.astype("float32")
+    return bool(np.all(rows >= 0) and np.all(np.abs(np.sum(rows, axis=-1) - 1) < 1e-2))
+
+
 def _range_of(x) -> str:
     """The usual range of images that holds x, as it is written."""
-    for low, high in ((-1, 1), (0, 255)):
+    for low, high in ((0, 1), (-1, 1), (0, 255)):
         if low <= x.min() and x.max() <= high:
             return f"({low}, {high})"
     return "(lowest, highest)"
