@@ -51,11 +51,16 @@ def check_inputs(x: np.ndarray, threat_model, shape: tuple | None = None) -> Non
 
 
 def check_scale(x: np.ndarray, threat_model) -> None:
-    """Raises if the ball around one of the inputs x (N, ...) would hold all of them.
+    """Raises if the inputs x (N, ...) are images in [0, 1] in bounds of gray levels.
 
-    Images in [0, 1] lie in bounds of (0, 255), where 8/255 of the range is 8.
+    There 8/255 of the range is 8, so that the ball around one input holds all others.
+    Low contrast alone is no mistake: the bounds must be wider than they need be.
     """
     if threat_model is None or ops.is_tensor(threat_model.epsilon):
+        return
+    usual = _usual_range(x)
+    bottom, top = threat_model.bounds
+    if usual is None or np.all(np.subtract(top, bottom) <= usual[1] - usual[0]):
         return
     radii = np.asarray(threat_model.radius, "float64")
     low, high = float(x.min()), float(x.max())
@@ -68,7 +73,7 @@ def check_scale(x: np.ndarray, threat_model) -> None:
             "`x` must spread further than the radius of the threat model. Received: "
             f"values from {low:g} to {high:g}, epsilon={threat_model.epsilon!r} with "
             f"bounds={threat_model.bounds!r}. Rescale the inputs, or pass their "
-            f"range: bounds={_range_of(x)}."
+            f"range: bounds={usual}."
         )
 
 
@@ -83,10 +88,14 @@ def are_probabilities(rows: np.ndarray) -> bool:
 
 def _range_of(x) -> str:
     """The usual range of images that holds x, as it is written."""
+    return str(_usual_range(x) or "(lowest, highest)")
+
+
+def _usual_range(x):
     for low, high in ((0, 1), (-1, 1), (0, 255)):
         if low <= x.min() and x.max() <= high:
-            return f"({low}, {high})"
-    return "(lowest, highest)"
+            return low, high
+    return None
 
 
 def check_labels(y: np.ndarray, num_classes: int, count: int | None = None) -> None:

@@ -169,14 +169,19 @@ def test_weights_that_are_right_train():
 
 
 def test_a_radius_below_the_spread_of_the_inputs_is_no_mistake():
-    check_scale(X, mpat.Linf(0.5))
-    check_scale(X, mpat.L2(1.0))  # below 0.6 * sqrt(4)
-    check_scale(X, mpat.Linf([0.0, 0.1, 0.1, 0.1]))
-    check_scale(X, mpat.Linf(0.0))
-    check_scale(0 * X, mpat.Linf("8/255", bounds=(0, 255)))  # nothing to tell by
-    for ball in (mpat.Linf(0.7), mpat.L2(1.3), mpat.Linf([0.0, 0.7, 0.7, 0.7])):
-        with pytest.raises(ValueError, match="must spread further"):
-            check_scale(X, ball)
+    levels = {"bounds": (0, 255)}
+    x = np.linspace(0.0, 1.0, 8, dtype="float32").reshape(2, 4)
+    check_scale(x, mpat.Linf(0.5, **levels))
+    check_scale(x, mpat.L2(1.9, **levels))  # below 1 * sqrt(4)
+    check_scale(x, mpat.Linf([0.0, 0.1, 9, 9], **levels))
+    check_scale(x, mpat.Linf(0.0, **levels))
+    check_scale(0 * x, mpat.Linf("8/255", **levels))  # nothing to tell by
+    check_scale(100 + x, mpat.Linf("8/255", **levels))  # gray levels, alike
+    check_scale(0.5 + 0.1 * x, mpat.Linf(0.2))  # low contrast
+    small = mpat.Linf(1.1, **levels)
+    for ball in (small, mpat.L2(2.1, **levels), mpat.Linf([0.0, 2, 2, 2], **levels)):
+        with pytest.raises(ValueError, match=r"spread further.* bounds=\(0, 1\)\."):
+            check_scale(x, ball)
 
 
 def test_a_seed_of_numpy_is_a_seed():
