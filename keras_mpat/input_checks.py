@@ -1,6 +1,9 @@
 """Questions about inputs and labels, asked before training, attacks and evaluation."""
 
 import numpy as np
+from keras import ops
+
+from keras_mpat.threat_models import L2
 
 
 def check_inputs(x: np.ndarray, threat_model, shape: tuple | None = None) -> None:
@@ -47,12 +50,52 @@ def check_inputs(x: np.ndarray, threat_model, shape: tuple | None = None) -> Non
         )
 
 
+def check_scale(x: np.ndarray, threat_model) -> None:
+    """Raises if the inputs x (N, ...) are images in [0, 1] in bounds of gray levels.
+
+    There 8/255 of the range is 8, so that the ball around one input holds all others.
+    Low contrast alone is no mistake: the bounds must be wider than they need be.
+    """
+    if threat_model is None or ops.is_tensor(threat_model.epsilon):
+        return
+    usual = _usual_range(x)
+    bottom, top = threat_model.bounds
+    if usual is None or np.all(np.subtract(top, bottom) <= usual[1] - usual[0]):
+        return
+    radii = np.asarray(threat_model.radius, "float64")
+    low, high = float(x.min()), float(x.max())
+    features = np.prod(x.shape[1:]) if isinstance(threat_model, L2) else 1
+    smallest = np.min(radii, where=radii > 0, initial=np.inf)
+    if low == high or not np.isfinite(smallest):
+        return
+    if smallest > (high - low) * np.sqrt(features):
+        raise ValueError(
+            "`x` must spread further than the radius of the threat model. Received: "
+            f"values from {low:g} to {high:g}, epsilon={threat_model.epsilon!r} with "
+            f"bounds={threat_model.bounds!r}. Rescale the inputs, or pass their "
+            f"range: bounds={usual}."
+        )
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Whether all rows (B, C) look like the output of a softmax.
+
+    Rows of float16 and bfloat16 sum to 1 within about a hundredth.
+    """
+    rows = rows.astype("float32")
+    return bool(np.all(rows >= 0) and np.all(np.abs(np.sum(rows, axis=-1) - 1) < 1e-2))
+
+
 def _range_of(x) -> str:
     """The usual range of images that holds x, as it is written."""
-    for low, high in ((-1, 1), (0, 255)):
+    return str(_usual_range(x) or "(lowest, highest)")
+
+
+def _usual_range(x):
+    for low, high in ((0, 1), (-1, 1), (0, 255)):
         if low <= x.min() and x.max() <= high:
-            return f"({low}, {high})"
-    return "(lowest, highest)"
+            return low, high
+    return None
 
 
 def check_labels(y: np.ndarray, num_classes: int, count: int | None = None) -> None:

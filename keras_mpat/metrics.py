@@ -28,7 +28,7 @@ class WorstClassAccuracy(keras.metrics.Metric):
         0.5
 
     Raises:
-        ValueError: `num_classes` below 1.
+        ValueError: `num_classes` below 1, or other than the number of scores.
 
     References:
         Tian et al., Analysis and Applications of Class-wise Robustness in Adversarial
@@ -44,6 +44,14 @@ class WorstClassAccuracy(keras.metrics.Metric):
         self.seen = self.add_weight(shape=shape, initializer="zeros", name="seen")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = ops.convert_to_tensor(y_pred)
+        if y_pred.shape[-1] != self.num_classes:
+            raise ValueError(
+                "`num_classes` must be the number of scores per example. Received: "
+                f"num_classes={self.num_classes} and scores of shape "
+                f"{tuple(y_pred.shape)}. Pass "
+                f"WorstClassAccuracy({y_pred.shape[-1]})."
+            )
         labels = class_ids(y_true, self.num_classes)
         self.count(labels, ops.equal(ops.argmax(y_pred, axis=-1), labels))
 

@@ -36,6 +36,12 @@ def test_forms_of_labels(form):
     assert float(metric.result()) == pytest.approx(2 / 3)
 
 
+def test_scores_of_other_classes_are_refused():
+    metric = mpat.metrics.WorstClassAccuracy(3)
+    with pytest.raises(ValueError, match=r"shape \(6, 4\). Pass WorstClassAccuracy\(4"):
+        metric.update_state(Y, SCORES)
+
+
 def test_serialization():
     metric = mpat.metrics.WorstClassAccuracy(4, name="weakest")
     loaded = keras.saving.deserialize_keras_object(

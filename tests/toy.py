@@ -49,6 +49,18 @@ def named():
     )
 
 
+class Opaque(keras.Model):
+    """A subclassed classifier, built, that shows no embedding."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.last = layers.Dense(2)
+        self(np.zeros((1, FEATURES), "float32"))
+
+    def call(self, x):
+        return self.last(x)
+
+
 def stream(*batches):
     """A generator of batches, of which Keras and this package see one at a time."""
     yield from batches

@@ -12,7 +12,7 @@ from keras import ops
 from keras_mpat import backend, noise
 from keras_mpat.attacks.targets import TargetRule
 from keras_mpat.configurable import Configurable, check_positive, numbers
-from keras_mpat.input_checks import check_inputs, check_labels
+from keras_mpat.input_checks import are_probabilities, check_inputs, check_labels
 from keras_mpat.objectives import Objective, class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
@@ -66,7 +66,7 @@ def check_logits(logits) -> None:
     if not backend.is_eager(logits):  # JAX traces branches on inputs that have values
         return
     rows = ops.convert_to_numpy(logits)
-    if np.all(rows >= 0) and np.all(np.abs(rows.sum(axis=-1) - 1) < 1e-5):
+    if are_probabilities(rows):
         raise ValueError(
             "`logits_fn` must return logits. Received: rows that are probabilities; "
             "a saturated softmax has zero gradients and looks robust. Pass "

@@ -61,14 +61,32 @@ def _batches(data, size: int, num_classes: int):
             yield x[start : start + size], y[start : start + size]
         return
     empty = True
-    for x, y in data:
+    for batch in data:
         empty = False
+        x, y = _pair(batch)
         yield np.asarray(x), _labels(np.asarray(y), num_classes)
     if empty:
         raise ValueError(
             "`data` must not be empty. Received: no batch of (x, y). Pass a stream "
             "that starts anew; a generator can be read only once."
         )
+
+
+def _pair(batch):
+    """(x, y) of one element of a stream."""
+    count = len(batch) if isinstance(batch, (tuple, list)) else None
+    if count != 2:
+        found = type(batch).__name__ if count is None else f"{count} parts"
+        raise ValueError(
+            "`data` must yield batches (x, y); weights have no place in an accuracy. "
+            f"Received: batches of {found}. Map the stream to (x, y)."
+        )
+    if not np.shape(batch[1]):
+        raise ValueError(
+            "`data` must yield batches of examples. Received: a label of shape (), one "
+            "at a time. Of a tf.data pipeline pass data.batch(128)."
+        )
+    return batch
 
 
 def _labels(y: np.ndarray, num_classes: int) -> np.ndarray:

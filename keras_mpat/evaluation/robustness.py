@@ -24,7 +24,7 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.result import RobustnessResult, Stage
-from keras_mpat.input_checks import check_inputs
+from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.checks import shapes
 from keras_mpat.models.forward import with_logits
@@ -85,6 +85,8 @@ def evaluate_robustness(
         if rows is None:
             for threat_model in threat_models:
                 check_inputs(x[:valid], threat_model, shape[1:])
+                if not number:  # the last bucket may be one dark image
+                    check_scale(x[:valid], threat_model)
             rows, seconds = run.bucket(x, y, number * batch_size)
             rows = {name: values[:valid] for name, values in rows.items()}
             state.put(number, data_digest, rows, seconds)

@@ -80,7 +80,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         name: str | None = None,
         **kwargs,
     ):
-        checks.check_classifier(classifier)
+        checks.check_classifier(classifier, AdversarialModel)
         # float32 whatever the classifier's policy: its layers cast for themselves.
         super().__init__(name=name, dtype="float32", **kwargs)
         checks.check_arguments(locals())
@@ -104,7 +104,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         if feature_layer is not None:
             feature_layer = layer_path(classifier, feature_layer)
         self.feature_layer = feature_layer
-        self.seed = seed
+        self.seed = int(seed)
         self._build_parts()
 
     def _build_parts(self) -> None:

@@ -11,6 +11,14 @@ from keras import layers, ops
 
 from keras_mpat.models import _graph as graph
 
+_SUMS = {
+    layers.Dense,
+    layers.EinsumDense,
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Conv3D,
+}
+
 
 def as_logits(classifier):
     """Functional model on the classifier's own weights with a linear last activation.
@@ -72,6 +80,23 @@ def ends_in_softmax(model):
         tensor = graph.source(call)
         call = graph.producer(tensor)
     return _is_softmax(call.operation, tensor.shape)
+
+
+def ends_in_linear(model):
+    """Whether the layers show that the output is a dense or convolution's raw sum."""
+    if not graph.is_readable(model):
+        return False
+    tensor = model.outputs[0]
+    call = graph.producer(tensor)
+    while _passes_on(call.operation, tensor.shape):
+        tensor = graph.source(call)
+        call = graph.producer(tensor)
+    operation = call.operation
+    if isinstance(operation, keras.Model):
+        return ends_in_linear(operation)
+    # Not their subclasses, whose `call` may do anything.
+    linear = keras.activations.linear
+    return type(operation) in _SUMS and _acts_as(linear, operation, tensor.shape)
 
 
 def _linear_output(tensor):

@@ -31,11 +31,22 @@ _BINARY = {
     "binary_crossentropy",
     "binary_focal_crossentropy",
 }
+_OF_PROBABILITIES = {
+    "KLDivergence",
+    "kl_divergence",
+    "Poisson",
+    "poisson",
+}
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
 
-def check_classifier(classifier) -> None:
-    """Raises unless `classifier` is a built Keras model with one input and output."""
+def check_classifier(classifier, wrapper: type) -> None:
+    """Raises unless `classifier` is a built Keras model, and no `wrapper` of one."""
+    if isinstance(classifier, wrapper):
+        raise ValueError(
+            "`classifier` must be a classifier itself. Received: "
+            f"{type(classifier).__name__}, which holds one. Pass model.classifier."
+        )
     if not isinstance(classifier, keras.Model):
         raise ValueError(
             "`classifier` must be a keras.Model that ends in logits. Received: "
@@ -124,16 +135,16 @@ def check_outputs(classifier, head) -> int:
 
 
 def check_loss(loss) -> None:
-    """Raises if a cross-entropy would treat the logits as probabilities."""
+    """Raises if a loss would treat the logits as probabilities."""
     for part in keras.tree.flatten(loss):
-        known_to_keras("loss", keras.losses, part, "Pass loss=None for cross-entropy.")
+        fix = "Pass loss=None for cross-entropy."
+        known = known_to_keras("loss", keras.losses, part, fix)
         name = part if isinstance(part, str) else getattr(part, "__name__", "")
         config = part.get_config() if isinstance(part, keras.losses.Loss) else {}
         told = f"loss={part!r}"
         if isinstance(part, keras.losses.Loss):  # their repr ends in addresses
-            told = (
-                f"loss={type(part).__name__}(from_logits={config.get('from_logits')})"
-            )
+            form = [f"{n}={config[n]}" for n in ("from_logits",) if n in config]
+            told = f"loss={type(part).__name__}({''.join(form)})"
         elif not isinstance(part, str):
             told = f"loss={name}"
         if _BINARY & {name, type(part).__name__}:
@@ -141,7 +152,12 @@ def check_loss(loss) -> None:
                 "`loss` must take C logits of which one is right; a binary loss takes "
                 f"each for itself. Received: {told}. Pass loss=None for cross-entropy."
             )
-        if name.endswith("crossentropy") or config.get("from_logits") is False:
+        found = {type(known).__name__, getattr(known, "__name__", "")}
+        if (
+            name.endswith("crossentropy")
+            or config.get("from_logits") is False
+            or found & _OF_PROBABILITIES
+        ):
             raise ValueError(
                 "`loss` must take logits: the classifier ends in logits, and this one "
                 "expects probabilities, so it would train silently wrong. Received: "

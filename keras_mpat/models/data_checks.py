@@ -12,8 +12,8 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend
-from keras_mpat.configurable import check_count
-from keras_mpat.input_checks import check_inputs, check_labels
+from keras_mpat.configurable import check_count, check_not_negative
+from keras_mpat.input_checks import check_inputs, check_labels, check_scale
 from keras_mpat.objectives import class_ids
 
 
@@ -35,8 +35,21 @@ def check_data(x, y, model, *, batch_size=None, weights=None, training: bool = T
             f"{_kind(first)}. Map the data set to (x, y); of "
             "tensorflow-datasets, load it with as_supervised=True."
         )
-    _check_arrays(*first[:2], model, len(first[0]), None, training)
+    _check_batched(*first[:2], model)
+    weights = first[2] if len(first) > 2 else None
+    _check_arrays(*first[:2], model, len(first[0]), weights, training)
     return x
+
+
+def _check_batched(x, y, model) -> None:
+    """Raises if the stream gives examples one by one."""
+    single = len(np.shape(x)) == len(model.example_shape)
+    if single and np.shape(y)[:1] != np.shape(x)[:1]:
+        raise ValueError(
+            "`x` must yield batches of examples. Received: inputs of shape "
+            f"{tuple(np.shape(x))}, one at a time. Of a tf.data pipeline pass "
+            "data.batch(128)."
+        )
 
 
 def check_validation(data, model):
@@ -77,7 +90,10 @@ def _resumed(first, rest):
 
 
 def _check_arrays(x, y, model, batch_size, weights, training) -> None:
-    for name, data in (("x", x), ("y", y)):
+    given = {"x": x, "y": y}
+    if weights is not None:
+        given["sample_weight"] = weights
+    for name, data in given.items():
         if data is None or isinstance(data, (list, tuple, dict, str, int, float)):
             raise ValueError(
                 f"`{name}` must be an array or a tensor. Received: {name} that is "
@@ -88,6 +104,7 @@ def _check_arrays(x, y, model, batch_size, weights, training) -> None:
         return
     for threat_model in threat_models(model) or [None]:
         check_inputs(x, threat_model, model.example_shape)
+        check_scale(x, threat_model)
     if training:
         model.strategy.check_batch(min(len(x), batch_size or 32))
     if y is not None:
@@ -153,21 +170,57 @@ def check_label_form(y: np.ndarray, loss) -> None:
     if one_hot and isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         wanted = "class numbers"
         fix = "y.argmax(-1), or compile CategoricalCrossentropy(from_logits=True)"
-    if not one_hot and isinstance(loss, keras.losses.CategoricalCrossentropy):
-        wanted, fix = "one-hot labels", "one-hot labels, or compile loss=None"
+    elif not one_hot and _takes_one_hot(loss):
+        wanted = "one-hot labels"
+        fix = "keras.utils.to_categorical(y), or compile loss=None"
     if wanted:
         raise ValueError(
-            f"`y` must hold {wanted} for the compiled {type(loss).__name__}. "
+            f"`y` must hold {wanted} for the compiled {_loss_name(loss)}. "
             f"Received: shape {y.shape}. Pass {fix}."
         )
 
 
+def _takes_one_hot(loss) -> bool:
+    """Whether it is one of Keras' losses that compare y with all C logits."""
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+    sparse = isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
+    return not sparse and getattr(kind, "__module__", "").startswith("keras.")
+
+
+def _loss_name(loss) -> str:
+    if isinstance(loss, str):
+        return loss
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def check_class_weight(class_weight, num_classes: int) -> None:
+    """Raises unless it maps classes 0 … C - 1 to finite weights >= 0."""
+    if class_weight is None:
+        return
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            "`class_weight` must be a dict from classes to weights. Received: "
+            f"{_kind(class_weight)}. Pass class_weight={{0: 1.0, 1: 2.0}}."
+        )
+    known = range(num_classes)
+    unknown = [key for key in class_weight if isinstance(key, str) or key not in known]
+    if unknown:
+        raise ValueError(
+            f"`class_weight` must have the classes 0 … {num_classes - 1} as keys, "
+            f"integers. Received: {unknown[0]!r}. A class left out has weight 1."
+        )
+    for key, value in class_weight.items():
+        check_not_negative("class_weight", value, f"of class {key}", "1 is neutral.")
+
+
 def check_weights(weights: np.ndarray, count: int) -> None:
     """Raises unless there is one finite weight >= 0 for each of `count` inputs."""
-    if weights.shape[:1] != (count,):
+    if weights.shape not in ((count,), (count, 1)):
         raise ValueError(
             "`sample_weight` must hold one weight for each input. Received: shape "
-            f"{weights.shape} for {count} inputs. Pass arrays of equal length."
+            f"{weights.shape} for {count} inputs. Pass shape ({count},)."
         )
     if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
         raise ValueError(

@@ -6,7 +6,11 @@ import keras
 
 from keras_mpat import backend
 from keras_mpat.models import checks
-from keras_mpat.models.data_checks import check_data, check_validation
+from keras_mpat.models.data_checks import (
+    check_class_weight,
+    check_data,
+    check_validation,
+)
 from keras_mpat.models.epoch_monitor import EpochMonitor
 
 _STREAMS = (types.GeneratorType, keras.utils.PyDataset)
@@ -57,6 +61,7 @@ class Fitting:
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
         weights = kwargs.get("sample_weight")
+        check_class_weight(kwargs.get("class_weight"), self.num_classes)
         x = check_data(x, y, self, batch_size=batch_size, weights=weights)
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
@@ -83,11 +88,14 @@ class Fitting:
             kwargs["callbacks"] = [EpochMonitor(), *_listed(kwargs.get("callbacks"))]
         return super().evaluate(x, y, **kwargs)
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
         """As `keras.Model.train_on_batch`; checks the batch."""
         size = None if x is None else max(len(x), 1)
-        x = check_data(x, y, self, batch_size=size)
-        return super().train_on_batch(x, y, *args, **kwargs)
+        check_class_weight(class_weight, self.num_classes)
+        x = check_data(x, y, self, batch_size=size, weights=sample_weight)
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
 
 def _listed(callbacks) -> list:

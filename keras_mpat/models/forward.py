@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_mpat.models import _graph as graph
 from keras_mpat.models import subclassed
-from keras_mpat.models.as_logits import as_logits
+from keras_mpat.models.as_logits import as_logits, ends_in_linear
 
 
 def logits_fn(model, norm_mode: str):
@@ -50,10 +50,14 @@ def main_view(outputs: dict):
 def with_logits(classifier):
     """The classifier, or its twin without softmax; subclassed ones are left alone.
 
+    Where the graph does not show that the result ends in logits (a `Lambda`, a layer
+    of the user's own), two inputs are tried.
+
     Raises:
-        ValueError: it ends in a sigmoid, or a subclassed one returns probabilities.
+        ValueError: it ends in a sigmoid, or returns probabilities.
     """
-    if not graph.is_readable(classifier):
+    if graph.is_readable(classifier):
+        classifier = as_logits(classifier)
+    if not ends_in_linear(classifier):
         subclassed.check_logits(classifier)
-        return classifier
-    return as_logits(classifier)
+    return classifier

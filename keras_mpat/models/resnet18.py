@@ -8,6 +8,7 @@ fast = resnet18(preact=True)                     # PreActResNet-18, the net of F
 import keras
 from keras import layers
 
+from keras_mpat.configurable import check_count
 from keras_mpat.models import _blocks as blocks
 from keras_mpat.models import _residual as residual
 
@@ -54,14 +55,15 @@ def resnet18(
         at width 64, is the input of its last layer.
 
     Raises:
-        ValueError: for less than two classes, a bad `mean` or `std`, or
-            `synchronized` on another backend than TensorFlow.
+        ValueError: for a `width` below 1, less than two classes, a bad `mean` or
+            `std`, or `synchronized` on another backend than TensorFlow.
 
     References:
         He et al., Deep Residual Learning, arXiv:1512.03385 (§4.2 for the stem);
         Identity Mappings, arXiv:1603.05027 (preact), whose last BatchNorm and ReLU
         are those of Wong, Rice, Kolter, Fast is better than free, arXiv:2001.03994.
     """
+    check_count("width", width, "64 is the published number of channels.")
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
     x = blocks.conv(x, width, 3, name="stem_conv")

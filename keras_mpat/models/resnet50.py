@@ -7,6 +7,7 @@ large = resnet50(1000, input_shape=(224, 224, 3), stem="imagenet")
 import keras
 from keras import layers
 
+from keras_mpat.configurable import check_count
 from keras_mpat.models import _blocks as blocks
 from keras_mpat.models import _residual as residual
 
@@ -52,8 +53,8 @@ def resnet50(
         D = 2048 at width 64, is the input of its last layer.
 
     Raises:
-        ValueError: for another `stem`, less than two classes, a bad `mean` or `std`, or
-            `synchronized` on another backend than TensorFlow.
+        ValueError: for another `stem`, a `width` below 1, less than two classes, a bad
+            `mean` or `std`, or `synchronized` on another backend than TensorFlow.
 
     References:
         He et al., Deep Residual Learning, arXiv:1512.03385 (table 1).
@@ -63,6 +64,7 @@ def resnet50(
             f"`stem` must be 'cifar' or 'imagenet'. Received: stem={stem!r}. "
             "Take 'cifar' for images of up to about 64 pixels."
         )
+    check_count("width", width, "64 is the published number of channels.")
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
     if stem == "cifar":

@@ -20,10 +20,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mpat.input_checks import are_probabilities
+from keras_mpat.models import _graph as graph
+
 _METHODS = ("features", "classify")
 _FORM = (
     "Give it features(x, training=False) -> embedding (B, D) and classify(embedding) "
-    "-> logits (B, C), with call = classify(features(x)), or pass head=None"
+    "-> logits (B, C), with call = classify(features(x))"
 )
 _UNKNOWN_SIZE = 32  # pixels of a probe where the input shape leaves the size open
 
@@ -61,14 +64,13 @@ def shapes(classifier) -> tuple[tuple, tuple]:
 
 
 def check_logits(classifier) -> None:
-    """Raises if a subclassed classifier returns probabilities on a probe."""
-    rows = ops.convert_to_numpy(classifier(_probe(classifier), training=False))
-    # float16 and bfloat16 sum to 1 within about a hundredth.
-    if np.all(rows >= 0) and np.all(np.abs(rows.sum(axis=-1) - 1) < 1e-2):
+    """Raises if a classifier returns probabilities on a probe of two inputs."""
+    rows = classifier(_probe(classifier), training=False)
+    if are_probabilities(ops.convert_to_numpy(ops.cast(rows, "float32"))):
         raise ValueError(
             "`classifier` must return logits. Received: "
             f"{type(classifier).__name__}, whose rows are probabilities; it would "
-            "train silently wrong. Leave the softmax out of its call."
+            "train silently wrong. Leave its softmax out."
         )
 
 
@@ -92,7 +94,8 @@ def feature_model(classifier):
     if missing:
         raise ValueError(
             "`classifier` must show where its embedding is. Received: subclassed "
-            f"{kind} without {' and '.join(missing)}. {_FORM}."
+            f"{kind} without {' and '.join(missing)}. {_FORM}, or do without "
+            "a head and regularizer='features'."
         )
     image = keras.Input(shapes(classifier)[0][1:])
     logits, embedding = _Both(classifier)(image)
@@ -140,6 +143,9 @@ def _takes_training(function) -> bool:
 
 
 def _probe(classifier):
-    shape = classifier.get_build_config()["input_shape"][1:]
+    if graph.is_readable(classifier):
+        shape = classifier.inputs[0].shape[1:]
+    else:
+        shape = classifier.get_build_config()["input_shape"][1:]
     sizes = [_UNKNOWN_SIZE if size is None else size for size in shape]
     return np.random.default_rng(0).random((2, *sizes), dtype="float32")

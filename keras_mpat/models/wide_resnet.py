@@ -9,7 +9,7 @@ from functools import partial
 import keras
 from keras import layers
 
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, numbers
 from keras_mpat.models import _blocks as blocks
 from keras_mpat.models import _residual as residual
 
@@ -56,8 +56,8 @@ def wide_resnet(
 
     Raises:
         ValueError: for a `depth` that is not 6 n + 4, a `widen` or `width` below 1,
-            less than two classes, a bad `mean` or `std`, or `synchronized` on another
-            backend than TensorFlow.
+            a `dropout` outside [0, 1), less than two classes, a bad `mean` or `std`, or
+            `synchronized` on another backend than TensorFlow.
 
     References:
         Zagoruyko, Komodakis, Wide Residual Networks, arXiv:1605.07146 (table 1).
@@ -65,6 +65,7 @@ def wide_resnet(
     _check_depth(depth)
     check_count("widen", widen, "10 is the published factor.")
     check_count("width", width, "16 is the published number of channels.")
+    _check_rate(dropout)
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
     x = blocks.conv(x, width, 3, name="stem_conv")
@@ -78,6 +79,15 @@ def wide_resnet(
     x = blocks.bn_relu(x, name="final", synchronized=synchronized)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
+
+
+def _check_rate(dropout):
+    rate = numbers(dropout)
+    if rate.ndim or not 0 <= rate < 1:
+        raise ValueError(
+            "`dropout` must lie in [0, 1), a share of the channels' values. "
+            f"Received: dropout={dropout!r}. 0 switches it off; 0.3 is usual."
+        )
 
 
 def _check_depth(depth):

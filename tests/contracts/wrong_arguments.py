@@ -119,6 +119,14 @@ MODELS = {
         "[layers.Dense(2)(z), layers.Dense(2)(z)], name='net'), strategy=pgd)"
     ),
     "a model in a model": "AdversarialModel(model, strategy=pgd)",
+    "a softmax in a Lambda": (
+        "AdversarialModel(keras.Sequential([net, layers.Lambda(keras.ops.softmax)]), "
+        "strategy=pgd)"
+    ),
+    "an embedding of a subclassed model that shows none": (
+        "AdversarialModel(toy.Opaque(), strategy=pgd, regularizer='features', "
+        "regularizer_weight=0.1)"
+    ),
     "a strategy that is a class": (
         "AdversarialModel(net, strategy=training.PGDTraining)"
     ),
@@ -180,6 +188,13 @@ MODELS = {
     "a net for images without channels": "models.lenet(10, input_shape=(28, 28))",
     "small images": "models.small_cnn(10, input_shape=(8, 8, 1))",
     "a std of 0": "models.lenet(10, std=0.0)",
+    "no channels: resnet18": "models.resnet18(width=-1)",
+    "no channels: resnet50": "models.resnet50(width=0)",
+    "dropout above 1": "models.wide_resnet(dropout=2.0)",
+    "dropout that is text": "models.wide_resnet(dropout='0.3')",
+    "a metric of other classes": (
+        "metrics.WorstClassAccuracy(3).update_state([0, 9], np.eye(10)[[0, 9]])"
+    ),
 }
 COMPILE = {
     "a loss by name": "model.compile('adam', loss='sparse_categorical_crossentropy')",
@@ -194,6 +209,14 @@ COMPILE = {
     ),
     "a loss for one logit": (
         "model.compile('adam', loss=keras.losses.BinaryCrossentropy(from_logits=True))"
+    ),
+    "a divergence of probabilities": (
+        "model.compile('adam', loss=keras.losses.KLDivergence())"
+    ),
+    "a divergence by its short name": "model.compile('adam', loss='kld')",
+    "a loss of counts": "model.compile('adam', loss='poisson')",
+    "a loss of counts, an instance": (
+        "model.compile('adam', loss=keras.losses.Poisson())"
     ),
     "an unknown loss": "model.compile('adam', loss='crossentropy_loss')",
     "Free with averaged weights": (

@@ -49,6 +49,24 @@ DATA = {
     ),
     "sample weights of another length": "model.fit(x, y, sample_weight=np.ones(9))",
     "sample weights that are NaN": "model.fit(x, y, sample_weight=y * np.nan)",
+    "sample weights below 0": "model.fit(x, y, sample_weight=y - 1.0)",
+    "sample weights in a list": "model.fit(x, y, sample_weight=[1.0] * 16)",
+    "sample weights of three columns": (
+        "model.fit(x, y, sample_weight=np.ones((16, 3)))"
+    ),
+    "sample weights below 0 in train_on_batch": ("model.train_on_batch(x, y, y - 1.0)"),
+    "class weights in a list": "model.fit(x, y, class_weight=[1.0, 2.0])",
+    "class weights of other classes": "model.fit(x, y, class_weight={1: 1.0, 2: 2.0})",
+    "class weights by name": "model.fit(x, y, class_weight={'cat': 1.0})",
+    "class weights below 0": "model.fit(x, y, class_weight={0: -1.0})",
+    "class weights that are NaN": "model.fit(x, y, class_weight={0: np.nan})",
+    "class weights below 0 in train_on_batch": (
+        "model.train_on_batch(x, y, class_weight={0: -1.0})"
+    ),
+    "inputs in [0, 1] in bounds of gray levels": (
+        "toy.model(training.PGDTraining(Linf('8/255', bounds=(0, 255)))).fit(x, y)"
+    ),
+    "class numbers with a squared error": "squared.fit(x, y)",
     "gray levels in evaluate": "model.evaluate(255 * x, y)",
     "labels of other classes in evaluate": "model.evaluate(x, y + 1)",
     "gray levels in train_on_batch": "model.train_on_batch(255 * x, y)",
@@ -59,6 +77,13 @@ STREAMS = {
     "gray levels in the first batch": "model.fit(toy.stream((255 * x, y)))",
     "batches without labels": "model.fit(toy.stream((x,)))",
     "batches that are dictionaries": "model.fit(toy.stream({'image': x, 'label': y}))",
+    "sample weights that are NaN in the first batch": (
+        "model.fit(toy.stream((x, y, y * np.nan)))"
+    ),
+    "sample weights below 0 in the first batch": (
+        "model.fit(toy.stream((x, y, y - 1.0)))"
+    ),
+    "examples that are not batched": "model.fit(toy.stream((x[0], y[0])))",
     "a stream of nothing": "model.fit(toy.stream())",
 }
 LATER_BATCHES = {
@@ -94,6 +119,15 @@ EVALUATION = {
     "inputs without labels": "evaluate_robustness(net, x, attack)",
     "no data at all": "evaluate_robustness(net, None, attack)",
     "gray levels in evaluation": "evaluate_robustness(net, (255 * x, y), attack)",
+    "inputs in [0, 1] in bounds of gray levels, in evaluation": (
+        "evaluate_robustness(net, (x, y), attacks.FGSM(L2('8/255', bounds=(0, 255))))"
+    ),
+    "weights in the evaluated stream": (
+        "evaluate_robustness(net, toy.stream((x, y, y)), attack)"
+    ),
+    "examples that are not batched in evaluation": (
+        "evaluate_robustness(net, toy.stream((x[0], y[0])), attack)"
+    ),
     "other features in evaluation": "evaluate_robustness(net, (x[:, :3], y), attack)",
     "labels of other classes in evaluation": (
         "evaluate_robustness(net, (x, y + 1), attack)"

@@ -23,7 +23,7 @@ import keras, numpy as np
 from keras import layers
 import keras_mpat as mpat
 from keras_mpat import AdversarialModel, L2, Linf, SoftTripleHead
-from keras_mpat import attacks, datasets, losses, models, training
+from keras_mpat import attacks, datasets, losses, metrics, models, training
 from keras_mpat.evaluation import evaluate_robustness
 from tests import toy
 
@@ -36,11 +36,13 @@ model = toy.model(pgd, classifier=net, validation_attack=attack, eager=False)
 free = toy.model(training.FreeTraining(ball, replays=2, batch_size=8))
 one_hot = toy.model(pgd)
 one_hot.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+squared = toy.model(pgd)
+squared.compile("sgd", "mse")
 vision = toy.model(pgd, classifier=models.lenet(2, input_shape=(8, 8, 3)))
 """
 # The scripts of examples/ import each other as neighbors; so do the rows.
 _SCRIPTS = "import evaluate, settings, train"
-_TRAINED = ("model", "free", "one_hot", "vision")
+_TRAINED = ("model", "free", "one_hot", "squared", "vision")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from keras import layers
 
 import keras_mpat as mpat
 from keras_mpat import training
+from keras_mpat.input_checks import check_scale
 from tests import toy
 
 X, Y = toy.data(8)
@@ -141,6 +142,59 @@ def test_losses_on_probabilities_are_refused(loss):
     model = build()
     with pytest.raises(ValueError, match="`loss` must take logits.*from_logits=True"):
         model.compile("sgd", loss=loss)
+
+
+@pytest.mark.parametrize("loss", ["mse", "categorical_hinge", "hinge", "huber"])
+def test_class_numbers_for_a_loss_on_all_logits_are_named(loss):
+    model = build()
+    model.compile("sgd", loss=loss, run_eagerly=True)
+    with pytest.raises(ValueError, match="`y` must hold one-hot labels"):
+        model.fit(X, Y, verbose=0)
+    model.fit(X, np.eye(2, dtype="float32")[Y], verbose=0)
+
+
+def test_a_loss_of_ones_own_decides_about_its_labels_itself():
+    model = build()
+    model.compile("sgd", loss=lambda y, z: keras.ops.mean(z, -1), run_eagerly=True)
+    model.fit(X, Y, verbose=0)
+
+
+def test_weights_that_are_right_train():
+    model = toy.model(PGD)
+    model.fit(X, Y, sample_weight=np.ones((8, 1)), verbose=0)
+    model.fit(X, Y, class_weight={0: 0, np.int64(1): 2.5}, verbose=0)
+    model.fit(toy.stream((X, Y, np.ones(8))), steps_per_epoch=1, verbose=0)
+    logs = model.train_on_batch(X, Y, np.ones(8), return_dict=True)
+    assert np.isfinite(logs["loss"])
+
+
+def test_a_radius_below_the_spread_of_the_inputs_is_no_mistake():
+    levels = {"bounds": (0, 255)}
+    x = np.linspace(0.0, 1.0, 8, dtype="float32").reshape(2, 4)
+    check_scale(x, mpat.Linf(0.5, **levels))
+    check_scale(x, mpat.L2(1.9, **levels))  # below 1 * sqrt(4)
+    check_scale(x, mpat.Linf([0.0, 0.1, 9, 9], **levels))
+    check_scale(x, mpat.Linf(0.0, **levels))
+    check_scale(0 * x, mpat.Linf("8/255", **levels))  # nothing to tell by
+    check_scale(100 + x, mpat.Linf("8/255", **levels))  # gray levels, alike
+    check_scale(0.5 + 0.1 * x, mpat.Linf(0.2))  # low contrast
+    small = mpat.Linf(1.1, **levels)
+    for ball in (small, mpat.L2(2.1, **levels), mpat.Linf([0.0, 2, 2, 2], **levels)):
+        with pytest.raises(ValueError, match=r"spread further.* bounds=\(0, 1\)\."):
+            check_scale(x, ball)
+
+
+def test_a_seed_of_numpy_is_a_seed():
+    model = build(seed=np.int64(3))
+    assert model.get_config()["seed"] == 3 and type(model.seed) is int
+
+
+def test_unbatched_pipelines_are_told_to_batch():
+    tf = pytest.importorskip("tensorflow")
+    for labels in (Y, np.eye(2)[Y]):
+        stream = tf.data.Dataset.from_tensor_slices((X, labels))
+        with pytest.raises(ValueError, match=r"data\.batch\(128\)"):
+            toy.model(PGD).fit(stream, verbose=0)
 
 
 def test_class_numbers_for_a_categorical_loss_are_named():

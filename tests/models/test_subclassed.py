@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import keras_mpat as mpat
 from keras_mpat import models, training
+from keras_mpat.models import subclassed
 from tests import existing, toy
 
 X, Y = toy.data(8)
@@ -136,6 +137,75 @@ def test_half_precision_probabilities_are_recognised():
     classifier = built(Plain(activation="softmax", dtype="float16"))
     with pytest.raises(ValueError, match="probabilities"):
         wrap(classifier, with_head=False)
+
+
+class Shares(layers.Layer):
+    def call(self, x):
+        return ops.softmax(x)
+
+
+class Sum(layers.Dense):
+    """A dense layer in name, whose call adds what its activation does not show."""
+
+    def call(self, x):
+        return ops.softmax(super().call(x))
+
+
+def ending_in(*last):
+    return keras.Sequential([keras.Input((4,)), layers.Dense(3), *last])
+
+
+def nested(classifier):
+    image = keras.Input((4,))
+    return keras.Model(image, classifier(image))
+
+
+UNNAMED = {
+    "Lambda": lambda: ending_in(layers.Lambda(lambda z: ops.softmax(z))),
+    "layer": lambda: ending_in(Shares()),
+    "subclass of Dense": lambda: ending_in(Sum(3)),
+    "softmax of softmax": lambda: ending_in(layers.Softmax(), layers.Softmax()),
+    "subclass in a graph": lambda: nested(built(Plain(activation="softmax"))),
+    "float16": lambda: ending_in(Shares(dtype="float16")),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`classifier`")
+@pytest.mark.parametrize("case", UNNAMED)
+def test_a_softmax_that_the_graph_does_not_name_is_found(case):
+    with pytest.raises(ValueError, match="probabilities; it would"):
+        wrap(UNNAMED[case](), with_head=False)
+
+
+LOGITS = {
+    "normalized": lambda: ending_in(layers.BatchNormalization()),
+    "rectified": lambda: ending_in(layers.ReLU()),
+    "scaled": lambda: ending_in(layers.Lambda(lambda z: 3 * z)),
+    "subclass in a graph": lambda: nested(built(Plain())),
+}
+
+
+@pytest.mark.parametrize("case", LOGITS)
+def test_logits_that_the_graph_does_not_name_are_taken(case):
+    classifier = LOGITS[case]()
+    assert wrap(classifier, with_head=False).classifier is classifier
+
+
+def test_a_graph_that_ends_in_a_dense_layer_costs_no_pass(monkeypatch):
+    def refuse(classifier):
+        raise AssertionError("a pass")
+
+    monkeypatch.setattr(subclassed, "check_logits", refuse)
+    for classifier in (toy.net(), nested(toy.net()), ending_in(layers.Flatten())):
+        wrap(classifier, with_head=False)
+    with pytest.raises(AssertionError, match="a pass"):
+        wrap(UNNAMED["layer"](), with_head=False)
+
+
+def test_half_precision_probabilities_are_recognised_in_an_attack():
+    classifier = ending_in(Shares(dtype="bfloat16"))
+    with pytest.raises(ValueError, match="rows that are probabilities"):
+        mpat.attacks.FGSM(mpat.Linf(0.1))(classifier, X, Y)
 
 
 @pytest.mark.parametrize("find", [models.find_embedding, models.as_logits])
