@@ -1,7 +1,8 @@
 """What `AdversarialModel.fit` does between epochs: the schedule, and an alarm.
 
 Training at a large epsilon on few classes can collapse: the net predicts one class for
-everything and the loss rests at log C. Keras would go on for hours without a word.
+everything, or anything for no reason, and the loss rests at log C. Keras would go on
+for hours without a word.
 """
 
 import math
@@ -71,6 +72,7 @@ class EpochMonitor(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self._place = None  # in words; None outside `fit`
+        self._stuck_epochs = 0  # in a row, until now
 
     def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")
@@ -115,13 +117,21 @@ class EpochMonitor(keras.callbacks.Callback):
         self._refuse_violations(f"epoch {epoch + 1}")
         predicted, expected = self.model.collapse.shares()
         chance = self.model.collapse.entropy()
-        stuck = (logs or {}).get("ce_loss", 0.0) > 0.95 * chance
-        if predicted > 0.98 and expected < 0.9 and stuck:
-            warnings.warn(
-                f"Training has collapsed in epoch {epoch + 1}: "
-                f"{100 * predicted:.0f} % of the recent predictions are one class and "
-                f"the cross-entropy is {logs['ce_loss']:.2f} (chance: {chance:.2f}). "
-                "Start again with `warmup_epochs=2` in the strategy, a lower learning "
-                "rate, a smaller epsilon, or a SoftTripleHead.",
-                stacklevel=2,
-            )
+        stuck = expected and (logs or {}).get("ce_loss", 0.0) > 0.95 * chance
+        self._stuck_epochs = self._stuck_epochs + 1 if stuck else 0
+        if not stuck or expected >= 0.9:
+            return
+        if predicted > 0.98:
+            what = f"collapsed in epoch {epoch + 1}: {100 * predicted:.0f} % of the "
+            what += "recent predictions are one class"
+        elif self._stuck_epochs == 2:
+            what = f"not learned anything in epochs {epoch} and {epoch + 1}: "
+            what += "predictions are no better than chance"
+        else:
+            return
+        warnings.warn(
+            f"Training has {what} and the cross-entropy is {logs['ce_loss']:.2f} "
+            f"(chance: {chance:.2f}). Start again with `warmup_epochs=2` in the "
+            "strategy, a lower learning rate, a smaller epsilon, or a SoftTripleHead.",
+            stacklevel=2,
+        )
