@@ -40,9 +40,9 @@ _OF_PROBABILITIES = {
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
 
-def check_classifier(classifier, wrapper: type) -> None:
+def check_classifier(classifier, wrapper: type | None = None) -> None:
     """Raises unless `classifier` is a built Keras model, and no `wrapper` of one."""
-    if isinstance(classifier, wrapper):
+    if wrapper is not None and isinstance(classifier, wrapper):
         raise ValueError(
             "`classifier` must be a classifier itself. Received: "
             f"{type(classifier).__name__}, which holds one. Pass model.classifier."
