@@ -16,6 +16,8 @@ from keras_mpat.configurable import check_count, check_not_negative
 from keras_mpat.input_checks import check_inputs, check_labels, check_scale
 from keras_mpat.objectives import class_ids
 
+_PLAIN = (list, tuple, dict, str, int, float)
+
 
 def check_data(x, y, model, *, batch_size=None, weights=None, training: bool = True):
     """Raises if data does not fit the model, its strategy or its validation attack.
@@ -90,11 +92,13 @@ def _resumed(first, rest):
 
 
 def _check_arrays(x, y, model, batch_size, weights, training) -> None:
+    if y is None and x is not None and not isinstance(x, _PLAIN) and _array(x) is None:
+        return  # a stream that only Keras knows, such as a distributed one
     given = {"x": x, "y": y}
     if weights is not None:
         given["sample_weight"] = weights
     for name, data in given.items():
-        if data is None or isinstance(data, (list, tuple, dict, str, int, float)):
+        if data is None or isinstance(data, _PLAIN):
             raise ValueError(
                 f"`{name}` must be an array or a tensor. Received: {name} that is "
                 f"{_kind(data)}. Pass np.asarray(...), or a stream of (x, y)."

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import keras_mpat as mpat
+from keras_mpat.models.data_checks import check_data
 from tests import toy
 
 BALL = mpat.Linf(0.05)
@@ -223,3 +224,13 @@ def test_auto_is_saved_as_auto(tmp_path):
     model.save(tmp_path / "model.keras")
     assert keras.models.load_model(tmp_path / "model.keras").requested_jit == "auto"
     assert model.get_compile_config()["jit_compile"] == "auto"
+
+
+def test_a_stream_that_only_keras_knows_is_left_to_keras():
+    class Distributed:
+        pass
+
+    stream = Distributed()
+    assert check_data(stream, None, _model()) is stream
+    with pytest.raises(ValueError, match="`y` must be an array"):
+        check_data(toy.data()[0], None, _model())
