@@ -1,9 +1,11 @@
 """What a careless or hostile user does, and what they are told."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_mpat as mpat
 from keras_mpat.models.data_checks import check_data
@@ -234,3 +236,30 @@ def test_a_stream_that_only_keras_knows_is_left_to_keras():
     assert check_data(stream, None, _model()) is stream
     with pytest.raises(ValueError, match="`y` must be an array"):
         check_data(toy.data()[0], None, _model())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Helpful(mpat.attacks.Attack):
+    """Puts each example on the side of its label."""
+
+    threat_model: mpat.ThreatModel
+
+    def search(self, logits_fn, x, targets, keys):
+        side = 0.25 + 0.5 * ops.cast(targets, "float32")[:, None]
+        return self.threat_model.project(ops.concatenate([side, x[:, 1:]], axis=1), x)
+
+
+def test_what_is_wrong_without_an_attack_is_not_robust():
+    net = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    kernel = np.zeros((4, 2))
+    kernel[0] = -10, 10
+    net.set_weights([kernel, np.array([5, -5])])  # class 1 where the first is over 0.5
+    x, y = toy.data(24)
+    y[:6] = 1 - y[:6]
+    attack = Helpful(mpat.Linf(0.9))
+    model = _model(mpat.training.StandardTraining(), classifier=net, eager=True)
+    x_adv = np.asarray(attack(model.logits_fn(), x, y))
+    assert np.all(np.argmax(net.predict(x_adv, verbose=0), axis=-1) == y)
+    model = _model(classifier=net, eager=True, validation_attack=attack)
+    logs = model.evaluate(x, y, batch_size=10, verbose=0, return_dict=True)
+    assert logs["robust_accuracy"] == pytest.approx(18 / 24)
