@@ -294,7 +294,9 @@ def main() -> int:
     chosen = [m for m in MUTATIONS if given.only in m.title]
     with tempfile.TemporaryDirectory() as name:
         copy(Path(name))
-        for tests in sorted({mutation.tests for mutation in chosen}):
+        groups = sorted({mutation.tests for mutation in chosen})
+        for number, tests in enumerate(groups, start=1):
+            print(f"unbroken {number}/{len(groups)}  {tests}", flush=True)
             if run_tests(Path(name), tests.split()):
                 sys.exit(f"The tests fail on the unbroken code: {tests}")
     lines = ["| breakage | file | caught |", "| --- | --- | --- |"]
