@@ -74,29 +74,29 @@ def ends_in_softmax(model):
         return bool(model.layers) and _is_softmax(model.layers[-1], (None, 3))
     if not graph.is_readable(model) or len(model.outputs) != 1:
         return False
-    tensor = model.outputs[0]
-    call = graph.producer(tensor)
-    while _passes_on(call.operation, tensor.shape):
-        tensor = graph.source(call)
-        call = graph.producer(tensor)
-    return _is_softmax(call.operation, tensor.shape)
+    return _is_softmax(*_last_operation(model))
 
 
 def ends_in_linear(model):
     """Whether the layers show that the output is a dense or convolution's raw sum."""
     if not graph.is_readable(model):
         return False
+    operation, shape = _last_operation(model)
+    if isinstance(operation, keras.Model):
+        return ends_in_linear(operation)
+    # Not their subclasses, whose `call` may do anything.
+    linear = keras.activations.linear
+    return type(operation) in _SUMS and _acts_as(linear, operation, shape)
+
+
+def _last_operation(model):
+    """(operation, shape of its output): the last that does more than pass values on."""
     tensor = model.outputs[0]
     call = graph.producer(tensor)
     while _passes_on(call.operation, tensor.shape):
         tensor = graph.source(call)
         call = graph.producer(tensor)
-    operation = call.operation
-    if isinstance(operation, keras.Model):
-        return ends_in_linear(operation)
-    # Not their subclasses, whose `call` may do anything.
-    linear = keras.activations.linear
-    return type(operation) in _SUMS and _acts_as(linear, operation, tensor.shape)
+    return call.operation, tensor.shape
 
 
 def _linear_output(tensor):
