@@ -197,7 +197,7 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
         check_inputs(self.x, self._attack.threat_model)
         check_labels(self.y, model.num_classes)
         return Probe(
-            model.classifier,
+            model.predictor,
             self.x,
             self.y,
             attack=self._attack,

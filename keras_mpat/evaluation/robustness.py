@@ -179,7 +179,7 @@ def _load(model_or_path):
             )
         model = keras.models.load_model(model, compile=False)
     if isinstance(model, AdversarialModel):
-        model = model.classifier
+        model = model.predictor
     if not isinstance(model, keras.Model):
         raise ValueError(
             "`model_or_path` must be a Keras classifier, an AdversarialModel or the "

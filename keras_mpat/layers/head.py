@@ -1,22 +1,100 @@
-"""What a metric-learning head is: a layer from embeddings to class similarities."""
+"""What a metric-learning head is: a term of the loss on embeddings, with its weights."""
 
 import abc
 
 import keras
 from keras import ops
 
+from keras_mpat.configurable import check_positive
+
+
+def main_view(outputs: dict):
+    """The entry that the update is about: that of the adversarial view, or the first."""
+    if "adversarial" in outputs:
+        return outputs["adversarial"]
+    return next(iter(outputs.values()))
+
 
 class Head(keras.layers.Layer, abc.ABC):
-    """Base of heads: (B, D) -> (B, C), computed in float32 whatever the policy.
+    """Base of heads, computed in float32 whatever the policy.
 
-    A head owns its prototypes or proxies, because variables inside a
-    `keras.losses.Loss` are neither trained nor saved. Used as a plain layer, `call`
-    adds the term without examples by `add_loss`; `AdversarialModel` asks for `logits`,
-    `regularization` and `loss` and weights all of them by `head_weight`.
+    A head owns what the term needs to remember, because variables inside a
+    `keras.losses.Loss` are neither trained nor saved. `AdversarialModel` asks it for
+    further inputs before an update (`views`) and weights `embedding_loss` and
+    `regularization` by `head_weight`. Most heads are a `SimilarityHead`.
+
+    Attributes:
+        num_classes: C.
+        joint_forward: whether all views of a batch pass the network as one batch, with
+            common BatchNorm statistics, instead of one after the other.
     """
+
+    num_classes: int
+    joint_forward = False
 
     def __init__(self, *, name=None, dtype="float32", **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
+
+    def build_state(self, model) -> None:
+        """Creates weights that depend on the inputs of `model`; most heads have none.
+
+        Args:
+            model: the `AdversarialModel`, with `example_shape` and `embed`.
+        """
+
+    def views(self, model, x, y, views: dict) -> dict:
+        """Further inputs (B, ...) whose embeddings the loss needs, by view name.
+
+        Called before the update, outside the gradient.
+
+        Args:
+            model: the `AdversarialModel`; `model.embed(x)` gives embeddings in
+                inference mode.
+            x: clean inputs (B, ...).
+            y: labels, int32 (B,).
+            views: those of the strategy.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def embedding_loss(self, y, embeddings: dict, sample_weight=None):
+        """The term of the loss that sees examples: a scalar, the mean over them.
+
+        Args:
+            y: labels (B,), (B, 1) or one-hot (B, C).
+            embeddings: (B, D) by view name.
+            sample_weight: (B,) or `None`.
+        """
+
+    def regularization(self):
+        """The term of the loss that sees no example: a scalar."""
+        return ops.zeros(())
+
+
+class SimilarityHead(Head):
+    """Base of heads with prototypes or proxies: (B, D) -> (B, C) similarities.
+
+    Used as a plain layer, `call` adds the term without examples by `add_loss`.
+
+    Args:
+        clean_dml: whether the loss sees the clean batch, too, in one more forward pass
+            of its own; its mean is over both.
+        step_multiplier: factor on the steps of the prototypes, > 0, under any
+            optimizer. SoftTriple fine-tunes pretrained networks with 100.
+        name, dtype: as in `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, clean_dml: bool = False, step_multiplier=1.0, **kwargs):
+        super().__init__(**kwargs)
+        fix = "1 steps as the rest of the network does."
+        check_positive("step_multiplier", step_multiplier, "a factor", fix)
+        if not isinstance(clean_dml, bool):
+            raise ValueError(
+                "`clean_dml` must be True or False. Received: "
+                f"clean_dml={clean_dml!r}. Leave it out for False."
+            )
+        self.clean_dml = clean_dml
+        self.step_multiplier = step_multiplier
 
     def call(self, embeddings):
         self.add_loss(self.regularization())
@@ -28,8 +106,36 @@ class Head(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def loss(self) -> keras.losses.Loss:
-        """A loss without variables on (labels, `logits(embeddings)`), per example."""
+        """A loss without variables on (labels, `logits(embeddings)`)."""
 
-    def regularization(self):
-        """The term of the loss that sees no example: a scalar."""
-        return ops.zeros(())
+    def views(self, model, x, y, views):
+        return {"clean": x} if self.clean_dml else {}
+
+    def embedding_loss(self, y, embeddings, sample_weight=None):
+        embedding = main_view(embeddings)
+        if self.clean_dml and len(embeddings) > 1:
+            embedding = ops.concatenate([embedding, embeddings["clean"]])
+            y = ops.concatenate([y, y])
+            if sample_weight is not None:
+                sample_weight = ops.concatenate([sample_weight, sample_weight])
+        return self.loss()(y, self.logits(embedding), sample_weight)
+
+    def stepped(self, weight):
+        """`step_multiplier * weight`, whose gradient passes to `weight` unchanged.
+
+        So a step of any optimizer on `weight` is one `step_multiplier` times as long
+        on the result; averages and accumulated gradients keep their meaning.
+        """
+        if self.step_multiplier == 1:
+            return weight
+        return ops.stop_gradient((self.step_multiplier - 1.0) * weight) + weight
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.num_classes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "clean_dml": self.clean_dml,
+            "step_multiplier": self.step_multiplier,
+        }

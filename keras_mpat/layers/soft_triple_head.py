@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat.configurable import check_count, check_not_negative, check_positive
-from keras_mpat.layers.head import Head
+from keras_mpat.layers.head import SimilarityHead
 from keras_mpat.losses.soft_triple import (
     SoftTriple,
     prototype_regularizer,
@@ -21,7 +21,7 @@ from keras_mpat.losses.soft_triple import (
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class SoftTripleHead(Head):
+class SoftTripleHead(SimilarityHead):
     """Similarity of an embedding to each class, over several prototypes per class.
 
     Args:
@@ -120,9 +120,6 @@ class SoftTripleHead(Head):
 
     def regularization(self):
         return self.tau * prototype_regularizer(self.prototypes, self.active)
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.num_classes)
 
     def get_config(self):
         initializer = self.initializer

@@ -10,9 +10,7 @@ Keras.
 import warnings
 
 import keras
-from keras import ops
 
-from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
 from keras_mpat.models import checks, forward
@@ -20,12 +18,13 @@ from keras_mpat.models.embedding import feature_model, layer_path
 from keras_mpat.models.epoch_monitor import CollapseMetric
 from keras_mpat.models.fitting import Fitting
 from keras_mpat.models.steps import Steps
+from keras_mpat.models.terms import Terms
 from keras_mpat.objectives import class_ids
 from keras_mpat.training import Strategy
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class AdversarialModel(Steps, Fitting, keras.Model):
+class AdversarialModel(Steps, Terms, Fitting, keras.Model):
     """Trains a Keras classifier to withstand attacks, with `compile` and `fit`.
 
     The training loss is CE + head_weight * L_head + regularizer_weight * L_norm (MPAT,
@@ -49,6 +48,10 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             `mode="max"`.
         feature_layer: where the embedding is, if not the input of the last layer: a
             layer, its name, `"inner/name"` or a tensor.
+        predict_from: `"linear"`: predictions are those of the classifier; `"head"` (or
+            `"softtriple"`): the similarities of the head, which needs one per class.
+            Attacks ascend the loss of what `predict` returns, metrics are about it,
+            and the training loss stays as above.
         seed: seed of all noise in training.
 
     Input shape: that of the classifier. Output shape: (B, C) logits.
@@ -76,6 +79,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         regularizer_weight: float = 0.0,
         validation_attack: Attack | None = None,
         feature_layer=None,
+        predict_from: str = "linear",
         seed: int = 0,
         name: str | None = None,
         **kwargs,
@@ -104,20 +108,19 @@ class AdversarialModel(Steps, Fitting, keras.Model):
         if feature_layer is not None:
             feature_layer = layer_path(classifier, feature_layer)
         self.feature_layer = feature_layer
+        self.predict_from = predict_from
         self.seed = int(seed)
         self._build_parts()
 
     def _build_parts(self) -> None:
         self._features = None
         if self.head is not None or self.regularizer == "features":
-            self._features = _Untracked(
-                feature_model(self.classifier, self.feature_layer)
-            )
+            self._find_features()
         if self.head is not None:
             if not self.head.built:
-                self.head.build(self._features.model.outputs[1].shape)
+                self.head.build(self.features.outputs[1].shape)
                 self.head.built = True
-            self._head_objective = self.head.loss()
+            self.head.build_state(self)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         # Keras saves the state of random numbers, dropout's too, only as weights.
         self.seed_state = self.seed_generator.state
@@ -140,30 +143,37 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     def call(self, x, training=False):
         if not isinstance(x, dict):
-            return self.classifier(x, training=training)
-        views = self.strategy.connect(self, x)
-        outputs = {name: self._outputs(view, training) for name, view in views.items()}
-        self._add_terms_without_labels(outputs)
+            return forward.predictions(self, x, training)
+        outputs = forward.of_views(self, self.strategy.connect(self, x), training)
+        self.add_terms_without_labels(outputs)
         return outputs
 
-    def _outputs(self, view, training):
+    def embed(self, x, training=False):
+        """Embeddings (B, D) of inputs (B, ...), by default in inference mode."""
         if self._features is None:
-            return self.classifier(view, training=training), None
-        return self._features.model(view, training=training)
+            self._find_features()
+        _, embedding = self.features(x, training=training)
+        return embedding
 
-    def _add_terms_without_labels(self, outputs) -> None:
-        if self.head is not None:
-            self.add_loss(self.head_weight * self.head.regularization())
-        if self.regularizer == "weights":
-            norm = forward.kernel_norm(self.classifier)
-            self.add_loss(self.regularizer_weight * norm)
-        if self.regularizer == "features":
-            _, embedding = forward.main_view(outputs)
-            mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
-            self.add_loss(self.regularizer_weight * mean)
+    @property
+    def features(self) -> keras.Model | None:
+        """Inputs -> [logits, embedding], if a head, a norm or `embed` asked for it."""
+        return self._features and self._features.model
+
+    def _find_features(self) -> None:
+        found = feature_model(self.classifier, self.feature_layer)
+        self._features = _Untracked(found)
+
+    @property
+    def predictor(self) -> keras.Model:
+        """What `predict` computes, as a plain Keras model on the same layers."""
+        if self.predict_from == "linear":
+            return self.classifier
+        image, embedding = self.features.inputs[0], self.features.outputs[1]
+        return keras.Model(image, self.head(embedding), name=self.classifier.name)
 
     def logits_fn(self, norm_mode: str = "eval"):
-        """The classifier as a function x -> logits, for attacks.
+        """What `predict` computes, as a function x -> logits, for attacks.
 
         Args:
             norm_mode: what BatchNorm does, see `training.AttackStrategy`.
@@ -172,47 +182,11 @@ class AdversarialModel(Steps, Fitting, keras.Model):
 
     def perturb(self, x, y):
         """The views of a batch: x (B, ...), y (B,) or one-hot -> {name: inputs}."""
-        return self.strategy.perturb(self, x, class_ids(y, self.num_classes))
-
-    def supervised_loss(self, y, logits, sample_weight):
-        """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
-        total = super().compute_loss(None, y, logits, sample_weight)
-        size = ops.shape(logits)[0]
-        cross_entropy = backend.unscale(total) - sum(self.losses)
-        self.ce_tracker.update_state(cross_entropy, sample_weight=size)
         labels = class_ids(y, self.num_classes)
-        self.collapse.update_state(labels, logits)
-        return total
-
-    def head_loss(self, y, embedding, sample_weight):
-        """The head's term, weighted; its regulariser is among the losses already."""
-        if self.head is None:
-            return 0.0
-        loss = self._head_objective(y, self.head.logits(embedding), sample_weight)
-        term = backend.unscale(loss) + self.head.regularization()
-        self.head_tracker.update_state(term, sample_weight=ops.shape(embedding)[0])
-        return self.head_weight * loss
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        if isinstance(y_pred, dict):
-            return self.strategy.loss(self, y, y_pred, sample_weight)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        if not self.logging:
-            return {}
-        if not isinstance(y_pred, dict):
-            logs = super().compute_metrics(x, y, y_pred, sample_weight)
-            hidden = {self.ce_tracker.name, self.head_tracker.name}
-        else:
-            logits, _ = forward.main_view(y_pred)
-            logs = super().compute_metrics(x, y, logits, sample_weight)
-            hidden = set(self.robust_metrics)
-            if self.head is None:
-                hidden.add(self.head_tracker.name)
-        return {name: value for name, value in logs.items() if name not in hidden}
+        views = self.strategy.perturb(self, x, labels)
+        if self.head is not None and self.head_weight > 0:
+            views = {**views, **self.head.views(self, x, labels, views)}
+        return views
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -227,6 +201,7 @@ class AdversarialModel(Steps, Fitting, keras.Model):
             "regularizer_weight": self.regularizer_weight,
             "validation_attack": serialize(self.validation_attack),
             "feature_layer": self.feature_layer,
+            "predict_from": self.predict_from,
             "seed": self.seed,
         }
 

@@ -3,9 +3,9 @@
 import keras
 
 from keras_mpat.attacks import Attack
-from keras_mpat.choices import nearest
+from keras_mpat.choices import check_choice, nearest
 from keras_mpat.configurable import check_count, check_not_negative
-from keras_mpat.layers import Head
+from keras_mpat.layers import Head, SimilarityHead, SoftTripleHead
 from keras_mpat.models import subclassed
 from keras_mpat.training import Strategy
 
@@ -92,11 +92,24 @@ def check_arguments(arguments: dict) -> None:
             "`regularizer` must be 'weights', 'features' or None. Received: "
             f"regularizer={arguments['regularizer']!r}. None adds no such term."
         )
+    _check_predict_from(arguments["predict_from"], arguments["head"])
     if arguments["regularizer"] is None and arguments["regularizer_weight"] > 0:
         raise ValueError(
             "`regularizer_weight` has no effect without `regularizer`. Received: "
             f"regularizer_weight={arguments['regularizer_weight']}, regularizer=None. "
             "Pass regularizer='weights' or 'features'."
+        )
+
+
+def _check_predict_from(place, head) -> None:
+    fix = "'linear', the default, is the classifier's own last layer."
+    check_choice("predict_from", place, ("linear", "head", "softtriple"), fix)
+    wanted = SoftTripleHead if place == "softtriple" else SimilarityHead
+    if place != "linear" and not isinstance(head, wanted):
+        raise ValueError(
+            f"`predict_from`={place!r} needs a head with one similarity per class. "
+            f"Received: head={type(head).__name__}. Pass head=SoftTripleHead(...), or "
+            "predict_from='linear'."
         )
 
 
@@ -126,10 +139,10 @@ def check_outputs(classifier, head) -> int:
             "`classifier` must have one output of C >= 2 logits, shape (B, C). "
             f"Received: output_shape={shape}. For two classes use Dense(2)."
         )
-    if head is not None and head.num_classes != shape[-1]:
+    if head is not None and head.num_classes not in (None, shape[-1]):
         raise ValueError(
             f"`head` must have the classifier's {shape[-1]} classes. Received: "
-            f"num_classes={head.num_classes}. Pass SoftTripleHead({shape[-1]})."
+            f"num_classes={head.num_classes}. Pass {type(head).__name__}({shape[-1]})."
         )
     return int(shape[-1])
 

@@ -1,4 +1,4 @@
-"""A classifier seen as logits: for attacks, for logs, and the norm of its kernels."""
+"""A classifier seen as logits and embeddings: for updates, attacks, logs and norms."""
 
 import keras
 from keras import ops
@@ -11,16 +11,56 @@ from keras_mpat.models.as_logits import as_logits, ends_in_linear
 def logits_fn(model, norm_mode: str):
     """The classifier of an `AdversarialModel` as x -> logits, see `NORM_MODES`."""
     if norm_mode == "train":
-        return lambda x: model.classifier(x, training=True)
+        return lambda x: predictions(model, x, training=True)
     if norm_mode == "eval":
-        return lambda x: model.classifier(x, training=False)
+        return lambda x: predictions(model, x, training=False)
 
     def batch_stats(x):
         current = [(variable, variable.value) for variable in model.variables]
         with keras.StatelessScope(state_mapping=current):
-            return model.classifier(x, training=True)
+            return predictions(model, x, training=True)
 
     return batch_stats
+
+
+def predictions(model, x, training: bool):
+    """What `predict` returns: logits (B, C) of the classifier or of the head."""
+    if model.predict_from == "linear":
+        return model.classifier(x, training=training)
+    return scores(model, *both(model, x, training))
+
+
+def scores(model, logits, embedding):
+    """The logits (B, C) that predictions are made of, from both outputs."""
+    if model.predict_from == "linear":
+        return logits
+    return model.head.logits(embedding)
+
+
+def both(model, x, training: bool):
+    """(logits, embedding) of inputs (B, ...) in one forward pass.
+
+    The embedding is `None` where neither head nor norm has asked for one.
+    """
+    features = model.features
+    if features is None:
+        return model.classifier(x, training=training), None
+    return features(x, training=training)
+
+
+def of_views(model, views: dict, training: bool) -> dict:
+    """(logits, embedding) by view name, one view after the other or as one batch."""
+    joint = model.strategy.joint_forward
+    if model.head is not None:
+        joint = joint or model.head.joint_forward
+    if not joint or len(views) == 1:
+        return {name: both(model, x, training) for name, x in views.items()}
+    together = both(model, ops.concatenate(list(views.values())), training)
+    parts = [
+        [None] * len(views) if output is None else ops.split(output, len(views))
+        for output in together
+    ]
+    return dict(zip(views, zip(*parts, strict=True), strict=True))
 
 
 def kernel_norm(classifier):
@@ -38,13 +78,6 @@ def random_states(classifier) -> list:
     known = [*classifier.weights, *classifier.metrics_variables]
     known = {id(variable) for variable in known}
     return [v for v in classifier.variables if id(v) not in known]
-
-
-def main_view(outputs: dict):
-    """(logits, embedding) that logs and norms are about: adversarial, or the first."""
-    if "adversarial" in outputs:
-        return outputs["adversarial"]
-    return next(iter(outputs.values()))
 
 
 def with_logits(classifier):

@@ -6,6 +6,7 @@ model.compile("sgd", loss=losses.SoftTriple(margin=0.01, scale=20))
 
 import keras
 
+from keras_mpat.layers import Head, SimilarityHead
 from keras_mpat.models import _graph as graph
 from keras_mpat.models.embedding import find_embedding
 
@@ -27,12 +28,18 @@ def replace_head(classifier, head, *, feature_layer=None):
 
     Raises:
         ValueError: if the embedding cannot be found, `head` has the name of another
-            layer or its output is not (B, C).
+            layer, its output is not (B, C), or it compares pairs of examples.
     """
     if not isinstance(head, keras.Layer):
         raise ValueError(
             "`head` must be a Keras layer (B, D) -> (B, C). Received: "
             f"head={head!r}. Pass an instance such as SoftTripleHead(10)."
+        )
+    if isinstance(head, Head) and not isinstance(head, SimilarityHead):
+        raise ValueError(
+            "`head` must give one score per class. Received: a "
+            f"{type(head).__name__}, which compares examples with each other. Pass it "
+            "to AdversarialModel(classifier, head=...), whose own last layer predicts."
         )
     embedding = find_embedding(classifier, feature_layer)
     view = keras.Model(classifier.inputs[0], embedding)

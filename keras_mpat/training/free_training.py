@@ -92,7 +92,7 @@ class FreeTraining(AttackStrategy):
     def connect(self, model, views):
         x_adv = views["adversarial"]
         catcher = model.strategy_state["input_gradient"][: ops.shape(x_adv)[0]]
-        return {"adversarial": x_adv + (catcher - ops.stop_gradient(catcher))}
+        return {**views, "adversarial": x_adv + (catcher - ops.stop_gradient(catcher))}
 
     def after_update(self, model, x, views):
         ball, x_adv = self._ball(model), views["adversarial"]

@@ -20,6 +20,7 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import Configurable, check_count
+from keras_mpat.layers.head import main_view
 
 NORM_MODES = ("eval", "batch_stats", "train")
 
@@ -30,9 +31,12 @@ class Strategy(Configurable, abc.ABC):
     Attributes:
         updates_per_batch: optimizer steps per batch of data (Free: its replays).
         threat_model: what the training adversary may do, or None.
+        joint_forward: whether all views pass the network as one batch, with common
+            BatchNorm statistics, instead of one after the other.
     """
 
     updates_per_batch: int = 1
+    joint_forward = False
     threat_model: Any = None
 
     def build(self, model) -> dict[str, Any]:
@@ -54,10 +58,10 @@ class Strategy(Configurable, abc.ABC):
         return views
 
     def loss(self, model, y, outputs, sample_weight):
-        """Training loss: cross-entropy plus the head's term, on the one view."""
-        ((logits, embedding),) = outputs.values()
+        """Training loss: cross-entropy of the main view plus the head's term."""
+        logits, _ = main_view(outputs)
         loss = model.supervised_loss(y, logits, sample_weight)
-        return loss + model.head_loss(y, embedding, sample_weight)
+        return loss + model.head_loss(y, outputs, sample_weight)
 
     def after_update(self, model, x, views: dict[str, Any]) -> None:
         """Called after each optimizer step with the clean inputs and the views."""

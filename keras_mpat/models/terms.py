@@ -1,0 +1,81 @@
+"""The terms of the training loss: CE + head_weight * L_head + regularizer_weight * L_norm.
+
+Keras adds up what `add_loss` was given, here everything that needs no labels; the
+strategy's `loss` adds the cross-entropy and the head's term on the outputs by view.
+"""
+
+from keras import ops
+
+from keras_mpat import backend
+from keras_mpat.layers.head import main_view
+from keras_mpat.models import forward
+from keras_mpat.objectives import class_ids
+
+
+class Terms:
+    """The part of `AdversarialModel` that turns outputs into losses and logs."""
+
+    def add_terms_without_labels(self, outputs) -> None:
+        """Adds the head's regulariser and the norm, weighted; called in the forward."""
+        if self.head is not None:
+            self.add_loss(self.head_weight * self.head.regularization())
+        if self.regularizer == "weights":
+            norm = forward.kernel_norm(self.classifier)
+            self.add_loss(self.regularizer_weight * norm)
+        if self.regularizer == "features":
+            _, embedding = main_view(outputs)
+            mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
+            self.add_loss(self.regularizer_weight * mean)
+
+    def supervised_loss(self, y, logits, sample_weight):
+        """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
+        total = super().compute_loss(None, y, logits, sample_weight)
+        size = ops.shape(logits)[0]
+        cross_entropy = backend.unscale(total) - sum(self.losses)
+        self.ce_tracker.update_state(cross_entropy, sample_weight=size)
+        labels = class_ids(y, self.num_classes)
+        self.collapse.update_state(labels, logits)
+        return total
+
+    def head_loss(self, y, outputs, sample_weight):
+        """The head's term, weighted; its regulariser is among the losses already.
+
+        Args:
+            y: labels (B,) or one-hot (B, C).
+            outputs: (logits, embedding) by view name.
+            sample_weight: (B,) or `None`.
+        """
+        if self.head is None:
+            return 0.0
+        embeddings = {
+            name: ops.cast(embedding, "float32")
+            for name, (_, embedding) in outputs.items()
+        }
+        loss = self.head.embedding_loss(y, embeddings, sample_weight)
+        term = backend.unscale(loss) + self.head.regularization()
+        size = ops.shape(main_view(embeddings))[0]
+        self.head_tracker.update_state(term, sample_weight=size)
+        return self.head_weight * loss
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Keras' loss on logits; the strategy's on outputs by view."""
+        if isinstance(y_pred, dict):
+            return self.strategy.loss(self, y, y_pred, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The logs: on what `predict` would return for the main view."""
+        if not self.logging:
+            return {}
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            hidden = {self.ce_tracker.name, self.head_tracker.name}
+        else:
+            scores = forward.scores(self, *main_view(y_pred))
+            logs = super().compute_metrics(x, y, scores, sample_weight)
+            hidden = set(self.robust_metrics)
+            if self.head is None:
+                hidden.add(self.head_tracker.name)
+        return {name: value for name, value in logs.items() if name not in hidden}
