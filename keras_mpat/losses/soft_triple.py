@@ -11,20 +11,10 @@ import keras
 from keras import ops
 
 from keras_mpat.configurable import check_not_negative, check_positive
+from keras_mpat.losses.directions import unit
 from keras_mpat.objectives import class_ids
 
 _EPSILON = 1e-5  # inside the root of the regulariser, so that its gradient is finite
-
-
-def unit(vectors):
-    """Vectors (..., D) of length 1; zero stays zero, and its gradient is zero.
-
-    An embedding whose units are all dead has no direction to learn.
-    """
-    squared = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    long = squared > 1e-24
-    inverse = ops.rsqrt(ops.where(long, squared, 1.0))
-    return vectors * ops.where(long, inverse, 0.0)
 
 
 def soft_similarities(embeddings, prototypes, active, gamma):

@@ -6,7 +6,6 @@ import pytest
 from keras import ops
 
 import keras_mpat as mpat
-from keras_mpat.losses import soft_triple
 from tests import oracles
 
 S = np.array([[0.65518493, 0.94763048], [0.8943105, 0.76265375]], "float32")
@@ -98,12 +97,3 @@ def test_config_round_trip():
 def test_wrong_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=f"^`{named}` must be .* Received: "):
         mpat.losses.SoftTriple(**arguments)
-
-
-def test_unit_leaves_zero_and_normalizes_tiny_vectors():
-    vectors = np.array([[0, 0], [3e-9, 4e-9], [3, 4]], "float32")
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(soft_triple.unit(vectors)),
-        [[0, 0], [0.6, 0.8], [0.6, 0.8]],
-        rtol=1e-5,
-    )
