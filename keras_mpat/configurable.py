@@ -100,3 +100,12 @@ def check_count(name: str, value, fix: str, *, minimum: int = 1) -> None:
             f"`{name}` must be an integer >= {minimum}. Received: {name}={value!r}. "
             f"{fix}"
         )
+
+
+def check_switch(name: str, value) -> None:
+    """Raises unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"`{name}` must be True or False. Received: {name}={value!r}. Leave it out "
+            "for the default."
+        )

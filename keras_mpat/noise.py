@@ -76,6 +76,27 @@ def integers(keys, high: int):
     return ops.minimum(ops.cast(numbers, "int32"), high - 1)
 
 
+def choice(keys, allowed):
+    """One of the columns that a row allows, each as likely as the others.
+
+    Args:
+        keys: (B, 2).
+        allowed: (B, P) bool.
+
+    Returns:
+        (indices, exists): int32 (B,), and whether the row allows any, bool (B,). Where
+        it allows none, the index is 0 and means nothing.
+    """
+    rank = ops.cumsum(ops.cast(allowed, "int32"), axis=-1)
+    count = rank[:, -1]
+    share = ops.reshape(uniform(keys, ()), (-1,))
+    wanted = ops.cast(ops.floor(share * ops.cast(count, "float32")), "int32")
+    wanted = ops.minimum(wanted, count - 1) + 1
+    before = ops.cast(rank < wanted[:, None], "int32")
+    exists = count > 0
+    return ops.where(exists, ops.sum(before, axis=-1), 0), exists
+
+
 def _bits(keys, shape):
     count = ops.cast(ops.arange(math.prod(shape), dtype="int32"), "uint32")
     counter = ops.expand_dims(count, 0) * _constant(_GOLDEN)

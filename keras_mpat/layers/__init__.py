@@ -1,6 +1,8 @@
 """Heads: layers that own prototypes or proxies, and the metric-learning terms."""
 
 from keras_mpat.layers.head import Head, SimilarityHead
+from keras_mpat.layers.n_pair_head import NPairHead
 from keras_mpat.layers.soft_triple_head import SoftTripleHead
+from keras_mpat.layers.triplet_head import TripletHead
 
-__all__ = ["Head", "SimilarityHead", "SoftTripleHead"]
+__all__ = ["Head", "NPairHead", "SimilarityHead", "SoftTripleHead", "TripletHead"]

@@ -1,15 +1,15 @@
-"""What a metric-learning head is: a term of the loss on embeddings, with its weights."""
+"""What a metric-learning head is: a term of the loss on embeddings, and its weights."""
 
 import abc
 
 import keras
 from keras import ops
 
-from keras_mpat.configurable import check_positive
+from keras_mpat.configurable import check_positive, check_switch
 
 
 def main_view(outputs: dict):
-    """The entry that the update is about: that of the adversarial view, or the first."""
+    """The entry that the update is about: of the adversarial view, or the first."""
     if "adversarial" in outputs:
         return outputs["adversarial"]
     return next(iter(outputs.values()))
@@ -35,11 +35,10 @@ class Head(keras.layers.Layer, abc.ABC):
     def __init__(self, *, name=None, dtype="float32", **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
 
-    def build_state(self, model) -> None:
-        """Creates weights that depend on the inputs of `model`; most heads have none.
+    def build_for(self, example_shape: tuple) -> None:
+        """Creates weights that depend on the shape of an input; most heads have none.
 
-        Args:
-            model: the `AdversarialModel`, with `example_shape` and `embed`.
+        Called before `build`, which is for those that depend on D.
         """
 
     def views(self, model, x, y, views: dict) -> dict:
@@ -61,8 +60,8 @@ class Head(keras.layers.Layer, abc.ABC):
         """The term of the loss that sees examples: a scalar, the mean over them.
 
         Args:
-            y: labels (B,), (B, 1) or one-hot (B, C).
-            embeddings: (B, D) by view name.
+            y: labels, int32 (B,).
+            embeddings: float32 (B, D) by view name.
             sample_weight: (B,) or `None`.
         """
 
@@ -88,11 +87,7 @@ class SimilarityHead(Head):
         super().__init__(**kwargs)
         fix = "1 steps as the rest of the network does."
         check_positive("step_multiplier", step_multiplier, "a factor", fix)
-        if not isinstance(clean_dml, bool):
-            raise ValueError(
-                "`clean_dml` must be True or False. Received: "
-                f"clean_dml={clean_dml!r}. Leave it out for False."
-            )
+        check_switch("clean_dml", clean_dml)
         self.clean_dml = clean_dml
         self.step_multiplier = step_multiplier
 
@@ -129,6 +124,12 @@ class SimilarityHead(Head):
         if self.step_multiplier == 1:
             return weight
         return ops.stop_gradient((self.step_multiplier - 1.0) * weight) + weight
+
+    def unstepped(self, initializer):
+        """An initializer of a weight whose `stepped` value `initializer` gives."""
+        if self.step_multiplier == 1:
+            return initializer
+        return lambda shape, dtype: initializer(shape, dtype) / self.step_multiplier
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.num_classes)

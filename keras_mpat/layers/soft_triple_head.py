@@ -36,6 +36,7 @@ class SoftTripleHead(SimilarityHead):
         tau: weight of the regulariser that pulls prototypes of a class together, >= 0.
         initializer: `"soft_triple"` (uniform within 1 / sqrt(C K), as published),
             `"unit"` (random directions of length 1) or a Keras initializer.
+        clean_dml, step_multiplier: as in `SimilarityHead`.
         name, dtype: as in `keras.layers.Layer`; float32 also under mixed precision.
 
     Call arguments:
@@ -92,7 +93,7 @@ class SoftTripleHead(SimilarityHead):
         self.prototypes = self.add_weight(
             name="prototypes",
             shape=(self.num_classes, most, input_shape[-1]),
-            initializer=self._initializer(most),
+            initializer=self.unstepped(self._initializer(most)),
         )
         mask = np.arange(most)[None] < np.asarray(self._counts)[:, None]
         self.active = self.add_weight(
@@ -112,14 +113,19 @@ class SoftTripleHead(SimilarityHead):
 
     def logits(self, embeddings):
         return self.scale * soft_similarities(
-            ops.cast(embeddings, "float32"), self.prototypes, self.active, self.gamma
+            ops.cast(embeddings, "float32"),
+            self.stepped(self.prototypes),
+            self.active,
+            self.gamma,
         )
 
     def loss(self):
         return SoftTriple(margin=self.margin, scale=self.scale)
 
     def regularization(self):
-        return self.tau * prototype_regularizer(self.prototypes, self.active)
+        return self.tau * prototype_regularizer(
+            self.stepped(self.prototypes), self.active
+        )
 
     def get_config(self):
         initializer = self.initializer

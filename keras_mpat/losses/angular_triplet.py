@@ -68,13 +68,13 @@ def angular_triplet(anchors, positives, negatives, margin, exists):
 
 
 def feature_norms(anchors, positives, negatives, *, form="paper"):
-    """TLA's L_norm, which keeps embeddings short: a scalar.
+    """TLA's L_norm, which keeps embeddings short, per example: (B,).
 
     Args:
         anchors, positives, negatives: (B, D), the three roles of the triplets.
-        form: `"paper"`: Euclidean lengths, summed over the roles, mean over the batch
-            (equation 1). `"code"`: squares, summed over the roles, mean over the batch
-            and the features, as the published code has it.
+        form: `"paper"`: Euclidean lengths, summed over the roles (equation 1).
+            `"code"`: squares, summed over the roles, mean over the features, as the
+            published code has it.
 
     Raises:
         ValueError: an unknown form.
@@ -83,8 +83,10 @@ def feature_norms(anchors, positives, negatives, *, form="paper"):
     total = 0.0
     for role in (anchors, positives, negatives):
         role = ops.cast(role, "float32")
-        each = lengths(role) if form == "paper" else ops.square(role)
-        total += ops.mean(each)
+        if form == "paper":
+            total += lengths(role)
+        else:
+            total += ops.mean(ops.square(role), axis=-1)
     return total
 
 

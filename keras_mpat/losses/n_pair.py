@@ -69,7 +69,7 @@ def one_pair_per_class(labels, exists=None):
 
 
 def n_pair_l2(anchors, positives, weight=0.002):
-    """weight / 4 * (mean ||a||^2 + mean ||p||^2): a scalar.
+    """weight / 4 * (||a_i||^2 + ||p_i||^2) of each pair: (B,).
 
     Products of vectors that are not normalised grow with the vectors; this keeps those
     short. 0.002 and the quarter are those of TensorFlow Addons.
@@ -79,7 +79,7 @@ def n_pair_l2(anchors, positives, weight=0.002):
         weight: factor; >= 0.
     """
     squares = [
-        ops.mean(ops.sum(ops.square(ops.cast(vectors, "float32")), axis=-1))
+        ops.sum(ops.square(ops.cast(vectors, "float32")), axis=-1)
         for vectors in (anchors, positives)
     ]
     return 0.25 * weight * sum(squares)

@@ -118,9 +118,9 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
             self._find_features()
         if self.head is not None:
             if not self.head.built:
+                self.head.build_for(self.example_shape)
                 self.head.build(self.features.outputs[1].shape)
                 self.head.built = True
-            self.head.build_state(self)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         # Keras saves the state of random numbers, dropout's too, only as weights.
         self.seed_state = self.seed_generator.state

@@ -1,4 +1,4 @@
-"""The terms of the training loss: CE + head_weight * L_head + regularizer_weight * L_norm.
+"""The training loss: CE + head_weight * L_head + regularizer_weight * L_norm.
 
 Keras adds up what `add_loss` was given, here everything that needs no labels; the
 strategy's `loss` adds the cross-entropy and the head's term on the outputs by view.
@@ -51,7 +51,8 @@ class Terms:
             name: ops.cast(embedding, "float32")
             for name, (_, embedding) in outputs.items()
         }
-        loss = self.head.embedding_loss(y, embeddings, sample_weight)
+        labels = class_ids(y, self.num_classes)
+        loss = self.head.embedding_loss(labels, embeddings, sample_weight)
         term = backend.unscale(loss) + self.head.regularization()
         size = ops.shape(main_view(embeddings))[0]
         self.head_tracker.update_state(term, sample_weight=size)

@@ -13,6 +13,7 @@ from keras_mpat.training.adversarial_training import (
     PGDTraining,
 )
 from keras_mpat.training.free_training import FreeTraining
+from keras_mpat.training.logit_pairing import LogitPairingTraining
 from keras_mpat.training.standard_training import StandardTraining
 from keras_mpat.training.strategy import AttackStrategy, Strategy, attacked
 
@@ -21,6 +22,7 @@ __all__ = [
     "AttackStrategy",
     "FastTraining",
     "FreeTraining",
+    "LogitPairingTraining",
     "PGDTraining",
     "StandardTraining",
     "Strategy",

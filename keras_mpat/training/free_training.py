@@ -11,7 +11,10 @@ from dataclasses import KW_ONLY, dataclass
 import keras
 from keras import ops
 
+from keras_mpat import backend
+from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_count
+from keras_mpat.objectives import CrossEntropy
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 from keras_mpat.training.strategy import AttackStrategy
 
@@ -22,15 +25,17 @@ class FreeTraining(AttackStrategy):
     """N updates per batch; the perturbation takes a step of epsilon in each.
 
     The perturbation starts at zero, is never reset, and meets other images in the next
-    batch; it is clipped to their box on entry. It ascends the whole training loss, the
-    head's term included, because that is the gradient that the one backward pass
-    yields. Divide the epochs, and the epochs of a step decay, by `replays`.
+    batch; it is clipped to their box on entry. By default it ascends the whole training
+    loss, the head's term included, because that is the gradient that the one backward
+    pass yields. Divide the epochs, and the epochs of a step decay, by `replays`.
 
     Args:
         threat_model: `Linf`, `L2` or your own.
         replays: N, updates per batch, >= 1; 8 in MPAT for CIFAR, 4 for MNIST.
         batch_size: rows of the perturbation: the batch size of `fit`. A smaller last
             batch uses the first rows.
+        ascent: `"total"`, or `"ce"`: the cross-entropy of the predictions alone, by one
+            more pass per update (dropout draws anew in it).
         norm_mode: there is no separate attack pass, so only "eval" is taken.
         clean_epochs, warmup_epochs: see `AttackStrategy`.
 
@@ -45,6 +50,7 @@ class FreeTraining(AttackStrategy):
     replays: int = 8
     _: KW_ONLY
     batch_size: int = 128
+    ascent: str = "total"
 
     def __post_init__(self):
         super().__post_init__()
@@ -54,6 +60,7 @@ class FreeTraining(AttackStrategy):
                 "`norm_mode` has no effect on FreeTraining, which has no attack pass. "
                 f"Received: norm_mode={self.norm_mode!r}. Remove it."
             )
+        check_choice("ascent", self.ascent, ("total", "ce"))
         check_count("replays", self.replays, "MPAT uses 8 for CIFAR and 4 for MNIST.")
         check_count("batch_size", self.batch_size, "Pass the batch size of `fit`.")
 
@@ -76,7 +83,8 @@ class FreeTraining(AttackStrategy):
             shape=shape,
             initializer="zeros",
             dtype="float32",
-            overwrite_with_gradient=True,
+            trainable=self.ascent == "total",
+            overwrite_with_gradient=self.ascent == "total",
         )
         state = {"perturbation": perturbation, "input_gradient": gradient}
         return {**super().build(model), **state}
@@ -87,9 +95,25 @@ class FreeTraining(AttackStrategy):
         if self.has_schedule:
             self.next_epsilon_scale(model)
         delta = model.strategy_state["perturbation"][: ops.shape(x)[0]]
-        return {"adversarial": self._ball(model).project(x + delta, x)}
+        x_adv = self._ball(model).project(x + delta, x)
+        if self.ascent == "ce":
+            self._ascend_cross_entropy(model, x_adv, y)
+        return {"adversarial": x_adv}
+
+    def _ascend_cross_entropy(self, model, x_adv, y):
+        logits_fn = model.logits_fn("batch_stats")  # as the update will see them
+
+        def objective(x):
+            return CrossEntropy()(y, logits_fn(x)), x
+
+        gradient, *_ = backend.input_gradient(objective, x_adv)
+        kept = model.strategy_state["input_gradient"]
+        rows = ops.concatenate([gradient, kept[ops.shape(x_adv)[0] :]])
+        kept.assign(ops.reshape(rows, kept.shape))
 
     def connect(self, model, views):
+        if self.ascent == "ce":
+            return views
         x_adv = views["adversarial"]
         catcher = model.strategy_state["input_gradient"][: ops.shape(x_adv)[0]]
         return {**views, "adversarial": x_adv + (catcher - ops.stop_gradient(catcher))}

@@ -193,3 +193,22 @@ def test_wrong_counts_are_named(arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=f"^`{name}` must be an integer >= 1"):
         training.FreeTraining(mpat.Linf(0.1), **arguments)
+
+
+def test_ascent_of_ce_is_that_of_the_total_without_other_terms():
+    """And it differs from it when the head has a say in the input gradient."""
+    x, y = toy.data(16)
+    deltas = {}
+    for ascent in ("total", "ce"):
+        for weight in (0.0, 50.0):
+            strategy = training.FreeTraining(
+                mpat.L2(0.3), replays=2, batch_size=16, ascent=ascent
+            )
+            model = toy.model(strategy, head=toy.head(), head_weight=weight)
+            for _ in range(2):
+                model.train_on_batch(x, y)
+            deltas[ascent, weight] = delta(model)
+    np.testing.assert_allclose(
+        deltas["ce", 0.0], deltas["total", 0.0], rtol=1e-3, atol=1e-4
+    )
+    assert np.abs(deltas["ce", 50.0] - deltas["total", 50.0]).max() > 0.01
