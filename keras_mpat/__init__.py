@@ -30,7 +30,7 @@ from keras_mpat import (
     schedules,
     training,
 )
-from keras_mpat.layers import SoftTripleHead
+from keras_mpat.layers import ProxyAnchorHead, ProxyNCAHead, SoftTripleHead
 from keras_mpat.models import AdversarialModel, replace_head
 from keras_mpat.threat_models import L2, Linf, ThreatModel
 from keras_mpat.version import __version__
@@ -39,6 +39,8 @@ __all__ = [
     "L2",
     "AdversarialModel",
     "Linf",
+    "ProxyAnchorHead",
+    "ProxyNCAHead",
     "SoftTripleHead",
     "ThreatModel",
     "__version__",

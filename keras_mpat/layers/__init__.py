@@ -2,7 +2,17 @@
 
 from keras_mpat.layers.head import Head, SimilarityHead
 from keras_mpat.layers.n_pair_head import NPairHead
+from keras_mpat.layers.proxy_anchor_head import ProxyAnchorHead
+from keras_mpat.layers.proxy_nca_head import ProxyNCAHead
 from keras_mpat.layers.soft_triple_head import SoftTripleHead
 from keras_mpat.layers.triplet_head import TripletHead
 
-__all__ = ["Head", "NPairHead", "SimilarityHead", "SoftTripleHead", "TripletHead"]
+__all__ = [
+    "Head",
+    "NPairHead",
+    "ProxyAnchorHead",
+    "ProxyNCAHead",
+    "SimilarityHead",
+    "SoftTripleHead",
+    "TripletHead",
+]

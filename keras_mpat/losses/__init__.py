@@ -1,11 +1,21 @@
 """Formulas of the metric-learning terms, one file each, and their Keras losses.
 
-Functions are imported from their file: `from keras_mpat.losses.n_pair import n_pair`.
+    losses.ProxyNCA()                             a Keras loss, for `compile`
+    losses.n_pair.n_pair(anchors, positives, y)   a formula, per example
+
 Nothing here has variables: prototypes and proxies belong to the heads in `layers`.
 """
 
+from keras_mpat.losses import angular_triplet, logit_pairing, n_pair
 from keras_mpat.losses.proxy_anchor import ProxyAnchor
 from keras_mpat.losses.proxy_nca import ProxyNCA
 from keras_mpat.losses.soft_triple import SoftTriple
 
-__all__ = ["ProxyAnchor", "ProxyNCA", "SoftTriple"]
+__all__ = [
+    "ProxyAnchor",
+    "ProxyNCA",
+    "SoftTriple",
+    "angular_triplet",
+    "logit_pairing",
+    "n_pair",
+]

@@ -21,4 +21,18 @@ HEADS = {
         scale=10.0,
         initializer=keras.initializers.RandomNormal(stddev=0.1, seed=1),
     ),
+    "proxy_nca": lambda: keras_mpat.ProxyNCAHead(CLASSES),
+    "proxy_nca-without-positive": lambda: keras_mpat.ProxyNCAHead(
+        CLASSES, scale=1.0, include_positive=False, initializer="unit"
+    ),
+    "proxy_anchor": lambda: keras_mpat.ProxyAnchorHead(CLASSES),
+    "proxy_anchor-wide": lambda: keras_mpat.ProxyAnchorHead(
+        CLASSES,
+        scale=8.0,
+        margin=0.3,
+        initializer=keras.initializers.Orthogonal(seed=1),
+    ),
 }
+# Their losses are one number per batch: what a sample weight does to them is tested in
+# tests/losses/test_proxy_anchor.py.
+PER_BATCH = {"proxy_anchor", "proxy_anchor-wide"}

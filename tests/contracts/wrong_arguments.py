@@ -93,6 +93,24 @@ HEADS = {
     "an unknown initializer": "SoftTripleHead(2, initializer='soft_tripel')",
     "embeddings that are maps": "SoftTripleHead(2)(images)",
     "scale of 0 in the loss": "losses.SoftTriple(scale=0)",
+    "proxies of one class": "mpat.ProxyNCAHead(1)",
+    "scale of 0 for proxies": "mpat.ProxyNCAHead(2, scale=0)",
+    "include_positive that is text": ("mpat.ProxyNCAHead(2, include_positive='yes')"),
+    "an unknown initializer of proxies": (
+        "mpat.ProxyAnchorHead(2, initializer='proxy_nca')"
+    ),
+    "a negative margin of Proxy-Anchor": "mpat.ProxyAnchorHead(2, margin=-0.1)",
+    "maps for proxies": "mpat.ProxyAnchorHead(2)(images)",
+    "include_positive in the loss that is a number": (
+        "losses.ProxyNCA(include_positive=1)"
+    ),
+    "scale of 0 in Proxy-Anchor's loss": "losses.ProxyAnchor(scale=0)",
+    "an unknown form of L_norm": (
+        "losses.angular_triplet.feature_norms(x, x, x, form='s4')"
+    ),
+    "an unknown reduction of logit pairing": (
+        "losses.logit_pairing.logit_pairing(x, x, reduction='sum')"
+    ),
 }
 MODELS = {
     "a classifier that is a class": "AdversarialModel(keras.Sequential, strategy=pgd)",
