@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_mpat.configurable import check_count, check_positive
-from keras_mpat.layers.head import Head
+from keras_mpat.layers.head import SimilarityHead
 from keras_mpat.layers.initialization import (
     check_initializer,
     random_directions,
@@ -15,7 +15,7 @@ from keras_mpat.layers.initialization import (
 from keras_mpat.losses.directions import unit
 
 
-class ProxyHead(Head):
+class ProxyHead(SimilarityHead):
     """Base of heads with proxies (C, D), normalised on every forward pass.
 
     Args:
@@ -24,6 +24,8 @@ class ProxyHead(Head):
         initializer: the name `published`, `"unit"` (random directions of length 1) or a
             Keras initializer. The length of a proxy changes no output; a longer one
             turns more slowly.
+        clean_dml, step_multiplier: see `SimilarityHead`. Proxy-Anchor's authors step
+            proxies 100 times as far as a pretrained network.
         name, dtype: as in `keras.layers.Layer`; float32 also under mixed precision.
 
     Attributes:
@@ -57,19 +59,18 @@ class ProxyHead(Head):
         initializer = self.initializer
         if isinstance(initializer, str) and initializer in own:
             initializer = own[initializer]
+        else:
+            initializer = keras.initializers.get(initializer)
         self.proxies = self.add_weight(
             name="proxies",
             shape=(self.num_classes, input_shape[-1]),
-            initializer=initializer,
+            initializer=self.unstepped(initializer),
         )
 
     def cosines(self, embeddings):
         """Cosines (B, C) of embeddings (B, D) with the proxies; 0 for a zero vector."""
         directions = unit(ops.cast(embeddings, "float32"))
-        return ops.matmul(directions, ops.transpose(unit(self.proxies)))
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.num_classes)
+        return ops.matmul(directions, ops.transpose(unit(self.stepped(self.proxies))))
 
     def get_config(self):
         return {
