@@ -117,7 +117,8 @@ def _draw_cosines(axis, cosines: np.ndarray, threshold: float | None):
     for row, column in np.argwhere(np.isfinite(cosines)):
         value = cosines[row, column]
         if len(cosines) <= 10:
-            text = f"{value:.2f}".replace("0.", ".").replace("1.00", "1")
+            rounded = round(float(value), 2) + 0.0  # no minus in front of zero
+            text = f"{rounded:.2f}".replace("0.", ".").replace("1.00", "1")
             ink = "white" if abs(value) > 0.65 else "black"
             axis.text(
                 column, row, text, ha="center", va="center", fontsize=5.5, color=ink

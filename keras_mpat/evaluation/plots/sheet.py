@@ -22,7 +22,8 @@ class SheetRow(NamedTuple):
         group: name of its class; rows of a class follow each other.
         name: what is written beside it, one or two lines.
         images: (N, H, W, C_in) in [0, 1], the nearest first.
-        shares: by name of the mode, its share of the prototype's examples in [0, 1].
+        shares: by name of each mode of the class, its share of the prototype's
+            examples in [0, 1].
         captions: what stands under each image; () for nothing.
     """
 
@@ -100,7 +101,8 @@ def _draw_modes(figure, row: SheetRow, bottom: float, colors: dict[str, str]) ->
     axis.axis("off")
     axis.text(0, 0.86, row.name, fontsize=8.5, va="top", linespacing=1.35)
     start = 0.0
-    for mode, share in sorted(row.shares.items(), key=lambda pair: -pair[1]):
+    shares = {mode: share for mode, share in row.shares.items() if share}
+    for mode, share in sorted(shares.items(), key=lambda pair: -pair[1]):
         fill = {"facecolor": colors[mode], "edgecolor": "white"}
         axis.add_patch(Rectangle((start, 0.2), share, 0.2, **fill))
         if share * width > 0.075 * len(mode) + 0.08:
