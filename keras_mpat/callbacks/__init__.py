@@ -4,10 +4,18 @@
     model.fit(train, epochs=30, callbacks=[guard])
 
 `overfitting_guard.py` watches robust accuracy; `probe.py` measures it on a batch that
-is held out, `snapshot.py` remembers a model.
+is held out, `snapshot.py` remembers a model. `prototype_merging.py` merges prototypes
+that have come close; `chance.py` says when that is premature, `slots.py` tells the
+optimizer.
 """
 
 from keras_mpat.callbacks.overfitting_guard import CatastrophicOverfittingGuard
 from keras_mpat.callbacks.probe import Check
+from keras_mpat.callbacks.prototype_merging import MergeRecord, PrototypeMerging
 
-__all__ = ["CatastrophicOverfittingGuard", "Check"]
+__all__ = [
+    "CatastrophicOverfittingGuard",
+    "Check",
+    "MergeRecord",
+    "PrototypeMerging",
+]

@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_mpat.configurable import check_count, check_not_negative, check_positive
 from keras_mpat.layers.head import Head
+from keras_mpat.layers.prototypes import Survivors, nearest, survivors
 from keras_mpat.losses.soft_triple import (
     SoftTriple,
     prototype_regularizer,
@@ -36,7 +37,13 @@ class SoftTripleHead(Head):
         tau: weight of the regulariser that pulls prototypes of a class together, >= 0.
         initializer: `"soft_triple"` (uniform within 1 / sqrt(C K), as published),
             `"unit"` (random directions of length 1) or a Keras initializer.
+        multiplicity: whether a prototype that others were merged into weighs as much as
+            all of them (log n_k is added to its score); default False. Merging equal
+            prototypes then leaves the similarities as they are.
         name, dtype: as in `keras.layers.Layer`; float32 also under mixed precision.
+
+    Weights: `prototypes` (C, K, D), which train; `active` (C, K), 1 for prototypes in
+    use; `counts` (C, K), how many of the first ones each stands for, 0 where inactive.
 
     Call arguments:
         embeddings: (B, D), any length; normalised inside.
@@ -44,8 +51,8 @@ class SoftTripleHead(Head):
     Input shape: (B, D). Output shape: (B, C), `scale` times similarities in [-1, 1].
 
     Raises:
-        ValueError: a count below 1, a list whose length is not C, or a gamma, scale,
-            margin or tau out of range.
+        ValueError: a count below 1, a list whose length is not C, a multiplicity that
+            is no boolean, or a gamma, scale, margin or tau out of range.
 
     References:
         Qian et al., arXiv:1909.05235, equations 5-10; MPAT, Sensors 23(13):6173,
@@ -62,6 +69,7 @@ class SoftTripleHead(Head):
         margin: float = 0.01,
         tau: float = 0.2,
         initializer="soft_triple",
+        multiplicity: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -72,6 +80,7 @@ class SoftTripleHead(Head):
             check_positive(name, value, "a factor", "The paper uses 0.1 and 20.")
         check_not_negative("tau", tau, "a weight", "The paper uses 0.2.")
         _check_initializer(initializer)
+        _check_multiplicity(multiplicity)
         self.num_classes = num_classes
         self.prototypes_per_class = prototypes_per_class
         self.gamma = gamma
@@ -79,7 +88,8 @@ class SoftTripleHead(Head):
         self.margin = margin
         self.tau = tau
         self.initializer = initializer
-        self._counts = _counts(prototypes_per_class, num_classes)
+        self.multiplicity = multiplicity
+        self._sizes = _sizes(prototypes_per_class, num_classes)
         self.loss()  # raises here, not in training, if the margin is out of range
 
     def build(self, input_shape):
@@ -88,18 +98,21 @@ class SoftTripleHead(Head):
                 "`embeddings` must have the shape (B, D). Received: embeddings of "
                 f"shape {tuple(input_shape)}. Pool or flatten them first."
             )
-        most = max(self._counts)
+        most = max(self._sizes)
         self.prototypes = self.add_weight(
             name="prototypes",
             shape=(self.num_classes, most, input_shape[-1]),
             initializer=self._initializer(most),
         )
-        mask = np.arange(most)[None] < np.asarray(self._counts)[:, None]
-        self.active = self.add_weight(
-            name="active",
-            shape=(self.num_classes, most),
-            initializer=lambda shape, dtype: ops.cast(mask, dtype),
-            trainable=False,
+        mask = np.arange(most)[None] < np.asarray(self._sizes)[:, None]
+        self.active, self.counts = (
+            self.add_weight(
+                name=name,
+                shape=(self.num_classes, most),
+                initializer=lambda shape, dtype: ops.cast(mask, dtype),
+                trainable=False,
+            )
+            for name in ("active", "counts")
         )
 
     def _initializer(self, most: int):
@@ -112,7 +125,11 @@ class SoftTripleHead(Head):
 
     def logits(self, embeddings):
         return self.scale * soft_similarities(
-            ops.cast(embeddings, "float32"), self.prototypes, self.active, self.gamma
+            ops.cast(embeddings, "float32"),
+            self.prototypes,
+            self.active,
+            self.gamma,
+            self.counts if self.multiplicity else None,
         )
 
     def loss(self):
@@ -120,6 +137,41 @@ class SoftTripleHead(Head):
 
     def regularization(self):
         return self.tau * prototype_regularizer(self.prototypes, self.active)
+
+    def compact(self) -> Survivors:
+        """The active prototypes of each class: directions, counts and slots.
+
+        Raises:
+            ValueError: the head is not built.
+        """
+        return survivors(*self._values())
+
+    def assign(self, embeddings, labels=None):
+        """The nearest active prototype of each embedding, by cosine.
+
+        Args:
+            embeddings: (N, D), an array or a tensor.
+            labels: (N,), (N, 1) or one-hot (N, C): only prototypes of the own class;
+                default None: of all classes.
+
+        Returns:
+            (classes (N,), slots (N,)), int32: `head.prototypes[classes, slots]`.
+
+        Raises:
+            ValueError: the head is not built, or a wrong shape or class.
+        """
+        prototypes, active, _ = self._values()
+        return nearest(embeddings, labels, prototypes, active)
+
+    def _values(self):
+        if not self.built:
+            raise ValueError(
+                f"`head` must be built before its prototypes are read. Received: "
+                f"{self.name!r} that has no weights yet. Call it on embeddings, or "
+                "give it to a model, first."
+            )
+        weights = (self.prototypes, self.active, self.counts)
+        return tuple(ops.convert_to_numpy(weight.value) for weight in weights)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.num_classes)
@@ -137,6 +189,7 @@ class SoftTripleHead(Head):
             "margin": self.margin,
             "tau": self.tau,
             "initializer": initializer,
+            "multiplicity": self.multiplicity,
         }
 
 
@@ -152,12 +205,20 @@ def _check_initializer(initializer) -> None:
         ) from None
 
 
+def _check_multiplicity(multiplicity) -> None:
+    if not isinstance(multiplicity, bool):
+        raise ValueError(
+            "`multiplicity` must be True or False. Received: "
+            f"multiplicity={multiplicity!r}. Pass False, the default."
+        )
+
+
 def _random_directions(shape, dtype):
     directions = keras.random.normal(shape, dtype=dtype)
     return directions / ops.norm(directions, axis=-1, keepdims=True)
 
 
-def _counts(prototypes_per_class, num_classes: int) -> list[int]:
+def _sizes(prototypes_per_class, num_classes: int) -> list[int]:
     counts = prototypes_per_class
     if not isinstance(counts, (list, tuple, np.ndarray)):
         counts = [counts] * num_classes

@@ -27,14 +27,18 @@ def unit(vectors):
     return vectors * ops.where(long, inverse, 0.0)
 
 
-def soft_similarities(embeddings, prototypes, active, gamma):
+def soft_similarities(embeddings, prototypes, active, gamma, counts=None):
     """S_ic = sum_k q_ick s_ick with q the softmax of s / gamma over active prototypes.
+
+    With counts n, q is the softmax of s / gamma + log n: a prototype weighs as much as
+    n equal ones, so that merging duplicates leaves S as it is.
 
     Args:
         embeddings: (B, D); normalised here.
         prototypes: (C, K, D); normalised here.
         active: (C, K), 1 for prototypes in use, 0 for the others.
         gamma: temperature; 0 < gamma. Small: the nearest prototype alone counts.
+        counts: (C, K), how many prototypes each one stands for; None: one.
 
     Returns:
         (B, C), between -1 and 1.
@@ -42,7 +46,10 @@ def soft_similarities(embeddings, prototypes, active, gamma):
     similarities = ops.einsum("bd,ckd->bck", unit(embeddings), unit(prototypes))
     if prototypes.shape[1] == 1:  # the softmax of one score is 1; Keras warns of it
         return similarities[:, :, 0]
-    scores = ops.where(active > 0, similarities / gamma, -1e9)
+    scores = similarities / gamma
+    if counts is not None:
+        scores = scores + ops.log(ops.maximum(counts, 1.0))
+    scores = ops.where(active > 0, scores, -1e9)
     return ops.sum(ops.softmax(scores, axis=-1) * similarities, axis=-1)
 
 

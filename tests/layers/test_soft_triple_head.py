@@ -151,6 +151,23 @@ def test_vector_c_unequal_masks():
     assert total(head) == pytest.approx(5.04907805, rel=1e-4)
 
 
+def test_a_prototype_that_counts_twice_is_two_equal_ones():
+    twice = [[1, 2], [1, 2]]
+    one, two = head_with(W, multiplicity=True), head_with(with_duplicate())
+    one.counts.assign(np.array(twice, "float32"))
+    np.testing.assert_allclose(similarities(one), similarities(two), rtol=1e-6)
+    one.multiplicity = False
+    np.testing.assert_allclose(similarities(one), similarities(head_with(W)))
+
+
+def test_multiplicity_changes_nothing_before_a_merging():
+    active = [[1, 1, 0], [1, 1, 1]]
+    plain = head_with(with_duplicate(), active)
+    counting = head_with(with_duplicate(), active, multiplicity=True)
+    counting.counts.assign(np.array(active, "float32"))
+    np.testing.assert_array_equal(similarities(counting), similarities(plain))
+
+
 @pytest.mark.parametrize(
     ("prototypes", "expected"),
     [
@@ -349,10 +366,11 @@ def test_one_trainable_weight_and_the_mask():
     head = mpat.SoftTripleHead(3, prototypes_per_class=[2, 1, 3])
     assert head(np.ones((5, 4), "float32")).shape == (5, 3)
     assert [tuple(v.shape) for v in head.trainable_variables] == [(3, 3, 4)]
-    assert [tuple(v.shape) for v in head.non_trainable_variables] == [(3, 3)]
-    np.testing.assert_array_equal(
-        ops.convert_to_numpy(head.active.value), [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
-    )
+    assert [tuple(v.shape) for v in head.non_trainable_variables] == [(3, 3)] * 2
+    for weight in (head.active, head.counts):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(weight.value), [[1, 1, 0], [1, 0, 0], [1, 1, 1]]
+        )
     assert head.compute_output_shape((7, 4)) == (7, 3)
 
 
@@ -390,13 +408,14 @@ def test_config_round_trip(initializer):
         margin=0.1,
         tau=0.3,
         initializer=initializer,
+        multiplicity=True,
         name="modes",
     )
     config = keras.saving.serialize_keras_object(head)
     twin = keras.saving.deserialize_keras_object(config)
     assert keras.saving.serialize_keras_object(twin) == config
     assert twin.name == "modes"
-    assert twin.prototypes_per_class == [2, 1, 3]
+    assert twin.prototypes_per_class == [2, 1, 3] and twin.multiplicity is True
     assert (twin.gamma, twin.scale, twin.margin, twin.tau) == (0.2, 10.0, 0.1, 0.3)
     twin.build((None, 4))
     if isinstance(initializer, Half):
@@ -417,6 +436,7 @@ def test_config_round_trip(initializer):
         ({"margin": -0.1}, "margin"),
         ({"tau": -0.1}, "tau"),
         ({"tau": float("nan")}, "tau"),
+        ({"multiplicity": 1}, "multiplicity"),
     ],
     ids=repr,
 )
