@@ -100,7 +100,8 @@ def _draw_sheet(run_dir, info, found, nearest, x, modes, title) -> Path:
         images, held = nearest[int(c), int(slot)], "no images"
         if size:
             share = f"{100 * size / own.sum():.0f} %"
-            held = f"{size} images ({share})\nmostly {mostly(counts, names)}"
+            held = f"{size} image{'' if size == 1 else 's'} ({share})"
+            held += f"\nmostly {mostly(counts, names)}"
         rows.append(
             plots.SheetRow(
                 group=_short(info.class_names[c]),

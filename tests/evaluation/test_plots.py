@@ -94,8 +94,8 @@ def test_similarities(tmp_path, figures, classes):
     maps = [axis for axis in figures[0].axes if axis.images]
     assert len(maps) == 2 * classes
     titles = [axis.get_title() for axis in maps]
-    assert titles.count("after: 2 prototypes") == 1
-    assert titles.count("after: 3 prototypes") == classes - 1
-    assert "0\nbefore: 3 prototypes" in titles
+    assert titles.count("after: K = 2") == 1
+    assert titles.count("after: K = 3") == classes - 1
+    assert "0\nbefore: K = 3" in titles
     framed = [len(axis.patches) for axis in maps]
     assert sum(framed) == 2  # 0 and 2 of class 0, on both sides of the diagonal

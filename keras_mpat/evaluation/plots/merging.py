@@ -98,7 +98,7 @@ def prototype_similarities(
             drawn = _draw_cosines(axis, cosines[number], threshold)
             left = int(np.sum(np.isfinite(np.diagonal(cosines[number]))))
             above = "" if row else f"{name}\n"
-            axis.set_title(f"{above}{when}: {left} prototypes", fontsize=9)
+            axis.set_title(f"{above}{when}: K = {left}", fontsize=9)
     bar = figure.colorbar(drawn, ax=grid, shrink=0.5 / bands, aspect=25, pad=0.02)
     bar.set_label("cosine", fontsize=9)
     figure.suptitle(title, fontsize=10)
