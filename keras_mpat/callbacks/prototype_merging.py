@@ -98,6 +98,11 @@ class PrototypeMerging(keras.callbacks.Callback):
         if max_merges_per_epoch is not None:
             fix = "None is no limit."
             check_count("max_merges_per_epoch", max_merges_per_epoch, fix)
+        if not isinstance(guard, bool):
+            raise ValueError(
+                f"`guard` must be True or False. Received: guard={guard!r}. Pass "
+                "False to merge at once."
+            )
         self.threshold = threshold
         self.start_epoch = start_epoch
         self.period = period

@@ -12,6 +12,7 @@ from keras_mpat.models.data_checks import (
     check_validation,
 )
 from keras_mpat.models.epoch_monitor import EpochMonitor
+from keras_mpat.models.mode_checks import warn_of_few_examples
 
 _STREAMS = (types.GeneratorType, keras.utils.PyDataset)
 
@@ -63,6 +64,7 @@ class Fitting:
         weights = kwargs.get("sample_weight")
         check_class_weight(kwargs.get("class_weight"), self.num_classes)
         x = check_data(x, y, self, batch_size=batch_size, weights=weights)
+        warn_of_few_examples(self.head, y)
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation

@@ -7,9 +7,21 @@ CALLBACKS = {
     "guard-roll_back-every": lambda x, y: callbacks.CatastrophicOverfittingGuard(
         x, y, action="roll_back", drop=0.9, every=1
     ),
+    "merging-of_nothing": lambda x, y: callbacks.PrototypeMerging(
+        threshold=0.0, start_epoch=0
+    ),
+    "merging-postponed": lambda x, y: callbacks.PrototypeMerging(start_epoch=99),
+}
+_PROTOTYPES = {
+    "prototypes_min",
+    "prototypes_mean",
+    "prototypes_per_class_0",
+    "prototypes_per_class_1",
 }
 # What the callback adds to the logs of an epoch.
 LOGS = {
     "guard-warn": {"probe_robust_accuracy", "probe_fgsm_accuracy"},
     "guard-roll_back-every": {"probe_robust_accuracy", "probe_fgsm_accuracy"},
+    "merging-of_nothing": _PROTOTYPES,
+    "merging-postponed": _PROTOTYPES,
 }

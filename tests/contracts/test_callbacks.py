@@ -45,7 +45,7 @@ def test_a_silent_callback_leaves_training_bit_for_bit_as_it_is(name, plain):
 def test_a_callback_serves_several_models_in_turn(name):
     callback, logs = CALLBACKS[name](*PROBE), []
     for _ in range(2):
-        model = toy.model(STRATEGY)
+        model = toy.model(STRATEGY, head=toy.head())
         history = model.fit(
             X, Y, batch_size=16, shuffle=False, callbacks=[callback], verbose=0
         )

@@ -92,7 +92,30 @@ HEADS = {
     "tau that is text": "SoftTripleHead(2, tau='0.2')",
     "an unknown initializer": "SoftTripleHead(2, initializer='soft_tripel')",
     "embeddings that are maps": "SoftTripleHead(2)(images)",
+    "a multiplicity that is a number": "SoftTripleHead(2, multiplicity=3)",
+    "prototypes of a head that is not built": "SoftTripleHead(2).compact()",
+    "nearest prototypes of a head that is not built": "SoftTripleHead(2).assign(x)",
+    "embeddings of other features": "modes.assign(x[:, :3])",
+    "one embedding": "modes.assign(x[0])",
+    "embeddings with NaN": "modes.assign(x * np.nan)",
+    "labels for fewer embeddings": "modes.assign(x, y[:9])",
+    "labels of other classes for embeddings": "modes.assign(x, y + 1)",
     "scale of 0 in the loss": "losses.SoftTriple(scale=0)",
+}
+CALLBACKS = {
+    "a threshold below 0": "callbacks.PrototypeMerging(-0.1)",
+    "a threshold above 2": "callbacks.PrototypeMerging(threshold=11.5)",
+    "a threshold that is NaN": "callbacks.PrototypeMerging(float('nan'))",
+    "a threshold that is text": "callbacks.PrototypeMerging('0.2')",
+    "merging before the first epoch": "callbacks.PrototypeMerging(start_epoch=-1)",
+    "merging from half an epoch": "callbacks.PrototypeMerging(start_epoch=0.5)",
+    "a period of no epochs": "callbacks.PrototypeMerging(period=0)",
+    "classes without prototypes": "callbacks.PrototypeMerging(min_prototypes=0)",
+    "no merging at all": "callbacks.PrototypeMerging(max_merges_per_epoch=0)",
+    "a guard that is no boolean": "callbacks.PrototypeMerging(guard='warn')",
+    "merging without a head": (
+        "model.fit(x, y, callbacks=[callbacks.PrototypeMerging()])"
+    ),
 }
 MODELS = {
     "a classifier that is a class": "AdversarialModel(keras.Sequential, strategy=pgd)",

@@ -23,7 +23,7 @@ import keras, numpy as np
 from keras import layers
 import keras_mpat as mpat
 from keras_mpat import AdversarialModel, L2, Linf, SoftTripleHead
-from keras_mpat import attacks, datasets, losses, metrics, models, training
+from keras_mpat import attacks, callbacks, datasets, losses, metrics, models, training
 from keras_mpat.evaluation import evaluate_robustness
 from tests import toy
 
@@ -34,6 +34,8 @@ pgd = training.PGDTraining(ball, steps=1)
 net = toy.named()  # Dense layers: inputs (B, 4), then "hidden", "relu", "logits" (B, 2)
 model = toy.model(pgd, classifier=net, validation_attack=attack, eager=False)
 free = toy.model(training.FreeTraining(ball, replays=2, batch_size=8))
+modes = toy.head()
+modes(x)  # its prototypes have the shape (2, 3, 4)
 one_hot = toy.model(pgd)
 one_hot.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
 squared = toy.model(pgd)
@@ -107,6 +109,7 @@ TABLES = {
         "Attacks": wrong_arguments.ATTACKS,
         "Strategies": wrong_arguments.STRATEGIES,
         "Heads and their loss": wrong_arguments.HEADS,
+        "Callbacks": wrong_arguments.CALLBACKS,
         "Classifiers and AdversarialModel": wrong_arguments.MODELS,
         "compile": wrong_arguments.COMPILE,
         "fit, evaluate and train_on_batch": wrong_data.DATA,

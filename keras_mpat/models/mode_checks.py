@@ -1,0 +1,35 @@
+"""More prototypes than examples: some would stand for nothing."""
+
+import warnings
+
+import numpy as np
+from keras import ops
+
+from keras_mpat.layers.soft_triple_head import SoftTripleHead
+
+
+def warn_of_few_examples(head, y) -> None:
+    """Warns if a class of the labels y has fewer examples than active prototypes.
+
+    Args:
+        head: that of the model, of any kind, or None.
+        y: all labels (N,), (N, 1) or one-hot (N, C), checked; None for a stream, of
+            which nobody knows the number of examples.
+    """
+    if y is None or not isinstance(head, SoftTripleHead):
+        return
+    y = np.asarray(ops.convert_to_numpy(y))
+    if y.ndim == 2 and y.shape[1] > 1:
+        y = y.argmax(-1)
+    examples = np.bincount(y.reshape(-1).astype("int64"), minlength=head.num_classes)
+    active = ops.convert_to_numpy(head.active.value).sum(-1)
+    few = np.flatnonzero(active > examples)
+    if len(few):
+        label = few[0]
+        warnings.warn(
+            f"The head has more prototypes than examples in {len(few)} of "
+            f"{head.num_classes} classes: class {label} has {int(active[label])} "
+            f"prototypes and {examples[label]} examples. Pass a smaller "
+            "`prototypes_per_class`, far below the number of examples.",
+            stacklevel=3,
+        )
