@@ -3,6 +3,7 @@
 model.keras        the model and its optimizer after the last finished epoch
 classifier.keras   the plain Keras classifier, once training has finished
 history.csv        one line per finished epoch
+merging.json       how the prototypes merged, where they do; see merging.py
 run.json           settings, versions, device, times; `finished` says whether it is done
 tensorboard/       the same curves, where tensorboard is installed
 """

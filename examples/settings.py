@@ -123,6 +123,7 @@ _NEEDS = {
     "warmup_epochs": ("strategy", ("pgd", "fast", "free")),
     "norm_mode": ("strategy", ("pgd", "fast")),
     "prototypes_per_class": ("head", ("soft_triple",)),
+    "merge_threshold": ("head", ("soft_triple",)),
     "head_weight": ("head", ("soft_triple",)),
     "regularizer_weight": ("regularizer", ("weights", "features")),
     "width": ("model", ("resnet18", "resnet50", "wide_resnet")),
@@ -156,6 +157,7 @@ class Settings:
     replays: int
     warmup_epochs: int
     prototypes_per_class: int | list[int]
+    merge_threshold: float | None
     head_weight: float
     regularizer: str
     regularizer_weight: float
@@ -186,6 +188,8 @@ def resolve(given: Mapping[str, Any]) -> Settings:
             that would have no effect.
     """
     given = {name: value for name, value in given.items() if value is not None}
+    if given.get("merge_threshold") == 0:  # off, as if it were not given
+        del given["merge_threshold"]
     dataset = given.get("dataset", "digits_2")
     other = dataset not in DEFAULTS and (
         str(dataset).startswith(_PREFIXES) or tfds_info.knows(str(dataset), None)
@@ -218,6 +222,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "widen": None,
         "filters": None,
         "image_size": None,
+        "merge_threshold": None,
         "regularizer": "weights",
         "optimizer": "sgd",
         "schedule": schedule,

@@ -19,6 +19,7 @@ import keras
 import settings as run_settings
 from absl import app, flags, logging
 from building import build
+from merging import merging_callbacks
 from run_directory import Recorder, RunDirectory, in_words
 
 import keras_mpat as mpat
@@ -53,6 +54,7 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
         model = build(settings, steps, **where)
     updates = steps * model.strategy.updates_per_batch
     done = int(model.optimizer.iterations) // updates
+    merging = merging_callbacks(settings, run, done)
     run.update(**_environment(model, settings), data_dir=data_dir)
     run.keep_rows(done)
     x, y, _ = datasets.arrays(settings.dataset, "validation", **where)
@@ -63,7 +65,7 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
         validation_batch_size=min(count, 128),
         initial_epoch=done,
         epochs=settings.epochs,
-        callbacks=_callbacks(run, steps * settings.batch_size),
+        callbacks=merging + _callbacks(run, steps * settings.batch_size),
         shuffle=False,  # the stream shuffles itself
         verbose=int(sys.stdout.isatty()),
     )
@@ -175,6 +177,7 @@ _COUNTS_OR_ZERO = {
 }
 _NUMBERS = {
     "head_weight": "lambda_1.",
+    "merge_threshold": "Chord distance in which prototypes merge; 0: they do not.",
     "regularizer_weight": "lambda_2.",
     "learning_rate": "Learning rate; the maximum of a cyclic one.",
 }

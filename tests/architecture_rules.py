@@ -50,7 +50,7 @@ SCRIPTS = {"examples", "tests", "tuning"}  # top-level folders outside the packa
 HOMES = {
     "jax": ("backend.py",),
     "keras_tuner": ("tuning/",),
-    "matplotlib": ("evaluation/plots.py",),
+    "matplotlib": ("evaluation/plots/",),
     "sklearn": ("datasets/", "evaluation/", "tuning/"),
     "tensorflow": ("backend.py", "datasets/"),
     "tensorflow_datasets": ("datasets/",),

@@ -85,7 +85,7 @@ BROKEN = {
     "matplotlib": (
         "evaluation/report.py",
         "import matplotlib.pyplot as plt",
-        "evaluation/plots.py only",
+        "evaluation/plots/ only",
     ),
     "sklearn elsewhere": (
         "models/lenet.py",
@@ -128,7 +128,7 @@ KEPT = {
         "def f():\n    import sklearn",
     ),
     "backend": ("backend.py", "import jax\nimport tensorflow\nimport torch"),
-    "plots": ("evaluation/plots.py", "from matplotlib import pyplot"),
+    "plots": ("evaluation/plots/curves.py", "from matplotlib import pyplot"),
     "names that only begin alike": (
         "losses/n_pair.py",
         "import tensorflow_probability, jaxtyping, keras_mpat_extras",

@@ -4,17 +4,26 @@
     print(result.robust_accuracy, result.interval)
 
 `robustness.py` runs attacks, `result.py` keeps verdicts, `tables.py` prints them,
-`plots.py` draws (import it by name: it needs matplotlib).
+`plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent
+space, `prototypes.py` what the prototypes of a head stand for.
 """
 
+from keras_mpat.evaluation.embeddings import embeddings
+from keras_mpat.evaluation.modes import PrototypeModes
+from keras_mpat.evaluation.prototypes import nearest_images, prototype_modes
 from keras_mpat.evaluation.result import RobustnessResult, Stage, wilson_interval
 from keras_mpat.evaluation.robustness import evaluate_robustness
-from keras_mpat.evaluation.tables import robustness_table
+from keras_mpat.evaluation.tables import prototype_table, robustness_table
 
 __all__ = [
+    "PrototypeModes",
     "RobustnessResult",
     "Stage",
+    "embeddings",
     "evaluate_robustness",
+    "nearest_images",
+    "prototype_modes",
+    "prototype_table",
     "robustness_table",
     "wilson_interval",
 ]

@@ -1,8 +1,11 @@
 """Results as Markdown tables: every row with its attack's size, n and interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from keras_mpat.attacks import Attack
+from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.threat_models import ThreatModel
 
@@ -34,10 +37,85 @@ def robustness_table(
     rows[-1] += [f"**{_percent(r.robust, r)}**" for r in results.values()]
     rows.append(["zero input gradients", "", "", ""])
     rows[-1] += [f"{100 * result.zero_gradients:.2f} %" for result in results.values()]
-    rows.insert(1, ["---"] * len(rows[0]))
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
     note = f"n = {first.n}; percent correct with 95 % Wilson intervals. {NOT_AUDITED}"
-    return "\n".join([*lines, "", note])
+    return f"{_markdown(rows)}\n\n{note}"
+
+
+def prototype_table(
+    found: PrototypeModes,
+    *,
+    class_names: Sequence[str] | None = None,
+    mode_names: Sequence[str] | None = None,
+) -> str:
+    """Markdown: one row per class, then per class one row per prototype.
+
+    Args:
+        found: from `prototype_modes`.
+        class_names: names of the C classes; `None`: their numbers.
+        mode_names: names of the M fine labels; `None`: their numbers.
+
+    Returns:
+        Markdown text; the last lines say what the figures mean.
+    """
+    modes = mode_names or [str(mode) for mode in range(found.counts.shape[1])]
+    names = class_names or [str(c) for c in range(len(found.prototypes_per_class))]
+    rows = [["class", "prototypes", "examples", "purity", "of one", "NMI"]]
+    parts = []
+    for c, name in enumerate(names):
+        own = found.classes == c
+        table, size = found.counts[own], str(found.prototypes_per_class[c])
+        shares = found.class_purity[c], found.class_purity_of_one[c]
+        rows.append([name, size, _count(table.sum()), *map(_share, shares)])
+        rows[-1].append(_number(found.class_nmi[c]))
+        parts.append(f"{name}:\n\n{_assignments(table, found.slots[own], modes)}")
+    total = str(len(found.slots)), _count(found.counts.sum())
+    shares = map(_share, (found.purity, found.purity_of_one))
+    rows.append(["**all**", *total, *shares, _number(found.nmi)])
+    return "\n\n".join([_markdown(rows), *parts, _MEANING])
+
+
+_MEANING = (
+    "Examples belong to the nearest prototype of their class. Purity: share of them "
+    "whose fine label is the most frequent one of their prototype; “of one”: with one "
+    "prototype per class. NMI: normalized mutual information of prototype and fine "
+    "label, 0 for none, 1 for the same partition; all: the mean over classes."
+)
+
+
+def _assignments(table: np.ndarray, slots: np.ndarray, modes: Sequence[str]) -> str:
+    """Rows of prototypes, columns of the fine labels that the class has."""
+    seen = np.flatnonzero(table.sum(axis=0))
+    rows = [["prototype", "examples", *(modes[mode] for mode in seen), "mostly"]]
+    for slot, counts in zip(slots, table, strict=True):
+        rows.append([str(slot), _count(counts.sum())])
+        rows[-1] += [_count(counts[mode]) if counts[mode] else "·" for mode in seen]
+        rows[-1].append(mostly(counts, modes))
+    return _markdown(rows)
+
+
+def mostly(counts: np.ndarray, modes: Sequence[str]) -> str:
+    """The most frequent mode and its share, e.g. "7 (83 %)"; "–" of none."""
+    if not counts.sum():
+        return "–"
+    share = 100 * counts.max() / counts.sum()
+    return f"{modes[int(counts.argmax())]} ({share:.0f} %)"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _count(number) -> str:
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %" if np.isfinite(value) else "–"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
 def attack_size(attack: Attack) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures: the only module that imports matplotlib. It is handed data, not models."""
+"""What attacks do to classifiers: pictures of examples, and curves of accuracy."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,0 +1,28 @@
+"""Figures: the only folder that imports matplotlib. It is handed data, not models.
+
+`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
+`merging.py` how they merge.
+"""
+
+from keras_mpat.evaluation.plots.merging import (
+    prototype_history,
+    prototype_similarities,
+)
+from keras_mpat.evaluation.plots.robustness import (
+    accuracy_over_epochs,
+    adversarial_examples,
+    robustness_curves,
+    trade_off,
+)
+from keras_mpat.evaluation.plots.sheet import SheetRow, prototype_sheet
+
+__all__ = [
+    "SheetRow",
+    "accuracy_over_epochs",
+    "adversarial_examples",
+    "prototype_history",
+    "prototype_sheet",
+    "prototype_similarities",
+    "robustness_curves",
+    "trade_off",
+]

@@ -1,0 +1,18 @@
+"""Ten colors that most color-blind readers tell apart.
+
+References:
+    Six of them: P. Tol, "Colour Schemes", SRON/EPS/TN/09-002, the bright scheme.
+"""
+
+COLORS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#999933",
+    "#cc6633",
+    "#88ccaa",
+    "#777777",
+)

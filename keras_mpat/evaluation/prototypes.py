@@ -1,0 +1,110 @@
+"""What the prototypes of a head stand for.
+
+    found = prototype_modes(model, x, y, modes)  # modes: fine labels, not trained on
+    print(prototype_table(found), found.purity, found.nmi)
+    nearest_images(model, x, y)[0, 2]  # the images closest to prototype 2 of class 0
+
+A head that has found the hidden modes of a class has one prototype for each. Examples
+are taken without an attack, and belong to the nearest prototype of their own class.
+"""
+
+import numpy as np
+
+from keras_mpat.configurable import check_count
+from keras_mpat.evaluation.embeddings import as_array, check_model, embeddings
+from keras_mpat.evaluation.modes import PrototypeModes
+from keras_mpat.input_checks import check_labels
+from keras_mpat.layers import SoftTripleHead
+
+
+def prototype_modes(model, x, y, modes, *, batch_size: int = 128) -> PrototypeModes:
+    """Assigns examples to the prototypes of their class, and counts their modes.
+
+    Args:
+        model: an `AdversarialModel` with a `SoftTripleHead`.
+        x: examples (N, ...), as in `embeddings`.
+        y: their classes (N,), (N, 1) or one-hot (N, C).
+        modes: their fine labels (N,), integers >= 0, as in `datasets.arrays`.
+        batch_size: examples per pass, >= 1.
+
+    Raises:
+        ValueError: another model or head, or inputs that do not fit.
+    """
+    y = _labels(model, x, y)
+    modes = _modes(modes, len(y))
+    latent = embeddings(model, x, batch_size=batch_size)
+    _, chosen = model.head.assign(latent, labels=y)
+    classes, slots = _survivors(model.head)
+    counts = np.zeros((len(classes), modes.max() + 1), "int64")
+    rows = np.zeros((classes.max() + 1, slots.max() + 1), "int64")
+    rows[classes, slots] = np.arange(len(classes))
+    np.add.at(counts, (rows[y, np.asarray(chosen)], modes), 1)
+    return PrototypeModes(classes, slots, counts)
+
+
+def nearest_images(
+    model, x, y, *, count: int = 8, batch_size: int = 128
+) -> dict[tuple[int, int], np.ndarray]:
+    """Rows of x that are closest to each prototype, among the examples of its class.
+
+    Args:
+        model: an `AdversarialModel` with a `SoftTripleHead`.
+        x: examples (N, ...), as in `embeddings`.
+        y: their classes (N,), (N, 1) or one-hot (N, C).
+        count: how many, >= 1; fewer where the class has fewer.
+        batch_size: examples per pass, >= 1.
+
+    Returns:
+        By (class, slot), rows (count,) of falling cosine; of equals the first.
+
+    Raises:
+        ValueError: another model or head, inputs that do not fit, or a count below 1.
+    """
+    check_count("count", count, "8 make a row of pictures.")
+    y = _labels(model, x, y)
+    latent = embeddings(model, x, batch_size=batch_size)
+    length = np.linalg.norm(latent, axis=1, keepdims=True)
+    latent = latent / np.maximum(length, 1e-12)
+    survivors, nearest = model.head.compact(), {}
+    for c, (prototypes, slots) in enumerate(
+        zip(survivors.prototypes, survivors.slots, strict=True)
+    ):
+        own = np.flatnonzero(y == c)
+        cosines = latent[own] @ np.asarray(prototypes).T
+        order = np.argsort(-cosines, axis=0, kind="stable")[:count]
+        for column, slot in enumerate(slots):
+            nearest[c, int(slot)] = own[order[:, column]]
+    return nearest
+
+
+def _survivors(head) -> tuple[np.ndarray, np.ndarray]:
+    slots = [np.asarray(own, "int64") for own in head.compact().slots]
+    classes = np.repeat(np.arange(len(slots)), [len(own) for own in slots])
+    return classes, np.concatenate(slots)
+
+
+def _labels(model, x, y) -> np.ndarray:
+    """Checked classes (N,) of examples x, for a model with prototypes."""
+    check_model(model)
+    if not isinstance(model.head, SoftTripleHead):
+        raise ValueError(
+            "`model` must have a SoftTripleHead, whose prototypes are looked at. "
+            f"Received: head={model.head and type(model.head).__name__}. Train one "
+            f"with head=SoftTripleHead({model.num_classes})."
+        )
+    y = as_array(y)
+    check_labels(y, model.num_classes, len(as_array(x)))
+    if y.ndim == 2 and y.shape[1] > 1:
+        y = np.argmax(y, axis=1)
+    return y.reshape(-1).astype("int64")
+
+
+def _modes(modes, count: int) -> np.ndarray:
+    modes = as_array(modes)
+    if modes.shape != (count,) or modes.dtype.kind not in "iu" or np.any(modes < 0):
+        raise ValueError(
+            "`modes` must be the fine label of each example, integers >= 0 of shape "
+            f"({count},). Received: dtype {modes.dtype}, shape {modes.shape}. Pass the "
+            "third array of datasets.arrays(name, split)."
+        )
+    return modes.astype("int64")
