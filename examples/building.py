@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from heads import build_head
 from settings import Settings
 
 import keras_mpat as mpat
@@ -17,10 +18,6 @@ def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
     keras.utils.set_random_seed(settings.seed)
     info = datasets.info(settings.dataset, **where)
     threat_model = mpat.Linf(settings.epsilon)
-    head = None
-    if settings.head == "soft_triple":
-        prototypes = settings.prototypes_per_class
-        head = mpat.SoftTripleHead(info.num_classes, prototypes_per_class=prototypes)
     attack = None
     if settings.validation_steps:
         attack = mpat.attacks.PGD(threat_model, steps=settings.validation_steps)
@@ -28,7 +25,7 @@ def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
     model = mpat.AdversarialModel(
         build_classifier(settings, info),
         strategy=build_strategy(settings, threat_model),
-        head=head,
+        head=build_head(settings, info.num_classes),
         head_weight=settings.head_weight,
         regularizer=regularizer,
         regularizer_weight=settings.regularizer_weight if regularizer else 0.0,
@@ -80,7 +77,11 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     common |= {"step_size": settings.step_size, "norm_mode": settings.norm_mode}
     if settings.strategy == "fast":
         return mpat.training.FastTraining(threat_model, **common)
-    return mpat.training.PGDTraining(threat_model, steps=settings.steps, **common)
+    kinds = {
+        "pgd": mpat.training.PGDTraining,
+        "logit_pairing": mpat.training.LogitPairingTraining,
+    }
+    return kinds[settings.strategy](threat_model, steps=settings.steps, **common)
 
 
 def build_schedule(settings: Settings, steps: int, updates_per_batch: int):

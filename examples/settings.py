@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heads import HEADS
+
 from keras_mpat.choices import check_choice
 from keras_mpat.datasets import tfds_info
 
@@ -99,8 +101,8 @@ PRESETS = {
 CHOICES = {
     "dataset": tuple(DEFAULTS),
     "preset": tuple(PRESETS),
-    "strategy": ("standard", "pgd", "fast", "free"),
-    "head": ("soft_triple", "none"),
+    "strategy": ("standard", "pgd", "fast", "free", "logit_pairing"),
+    "head": tuple(HEADS),
     "model": (
         "lenet",
         "lenet_tla",
@@ -115,16 +117,18 @@ CHOICES = {
     "norm_mode": ("eval", "batch_stats", "train"),
     "jit": ("auto", "true", "false"),
 }
+_PGD = ("pgd", "logit_pairing")
+_HEADLESS = ("standard", "logit_pairing")  # unless a head is asked for
 # Settings that only some values of another setting use.
 _NEEDS = {
-    "steps": ("strategy", ("pgd",)),
-    "step_size": ("strategy", ("pgd", "fast")),
+    "steps": ("strategy", _PGD),
+    "step_size": ("strategy", (*_PGD, "fast")),
     "replays": ("strategy", ("free",)),
-    "warmup_epochs": ("strategy", ("pgd", "fast", "free")),
-    "norm_mode": ("strategy", ("pgd", "fast")),
+    "warmup_epochs": ("strategy", (*_PGD, "fast", "free")),
+    "norm_mode": ("strategy", (*_PGD, "fast")),
     "prototypes_per_class": ("head", ("soft_triple",)),
     "merge_threshold": ("head", ("soft_triple",)),
-    "head_weight": ("head", ("soft_triple",)),
+    "head_weight": ("head", tuple(name for name in HEADS if name != "none")),
     "regularizer_weight": ("regularizer", ("weights", "features")),
     "width": ("model", ("resnet18", "resnet50", "wide_resnet")),
     "depth": ("model", ("wide_resnet",)),
@@ -216,7 +220,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
     schedule = chosen.get("schedule", "cyclic" if strategy == "fast" else row.schedule)
     values = dataclasses.asdict(row) | {
         "strategy": strategy,
-        "head": "none" if strategy == "standard" else "soft_triple",
+        "head": "none" if strategy in _HEADLESS else "soft_triple",
         "width": None,
         "depth": None,
         "widen": None,

@@ -30,7 +30,13 @@ from keras_mpat import (
     schedules,
     training,
 )
-from keras_mpat.layers import ProxyAnchorHead, ProxyNCAHead, SoftTripleHead
+from keras_mpat.layers import (
+    NPairHead,
+    ProxyAnchorHead,
+    ProxyNCAHead,
+    SoftTripleHead,
+    TripletHead,
+)
 from keras_mpat.models import AdversarialModel, replace_head
 from keras_mpat.threat_models import L2, Linf, ThreatModel
 from keras_mpat.version import __version__
@@ -39,10 +45,12 @@ __all__ = [
     "L2",
     "AdversarialModel",
     "Linf",
+    "NPairHead",
     "ProxyAnchorHead",
     "ProxyNCAHead",
     "SoftTripleHead",
     "ThreatModel",
+    "TripletHead",
     "__version__",
     "attacks",
     "callbacks",

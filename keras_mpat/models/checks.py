@@ -15,9 +15,16 @@ _INSTANCES = {
         "pgd": "training.PGDTraining(keras_mpat.Linf(0.3))",
         "free": "training.FreeTraining(keras_mpat.Linf(0.3))",
         "fast": "training.FastTraining(keras_mpat.Linf(0.3))",
+        "logit_pairing": "training.LogitPairingTraining(keras_mpat.Linf(0.3))",
         "standard": "training.StandardTraining()",
     },
-    Head: {"soft_triple": "SoftTripleHead(num_classes)"},
+    Head: {
+        "soft_triple": "SoftTripleHead(num_classes)",
+        "triplet": "TripletHead()",
+        "n_pair": "NPairHead()",
+        "proxy_nca": "ProxyNCAHead(num_classes)",
+        "proxy_anchor": "ProxyAnchorHead(num_classes)",
+    },
     Attack: {
         "pgd": "attacks.PGD(keras_mpat.Linf(0.3))",
         "fgsm": "attacks.FGSM(keras_mpat.Linf(0.3))",

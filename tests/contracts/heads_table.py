@@ -36,3 +36,17 @@ HEADS = {
 # Their losses are one number per batch: what a sample weight does to them is tested in
 # tests/losses/test_proxy_anchor.py.
 PER_BATCH = {"proxy_anchor", "proxy_anchor-wide"}
+
+# Those that compare the examples of a batch with each other.
+PAIR_HEADS = {
+    "triplet": keras_mpat.TripletHead,
+    "triplet-random": lambda: keras_mpat.TripletHead(
+        negatives="random", joint_forward=True
+    ),
+    "triplet-switched": lambda: keras_mpat.TripletHead(anchor="clean", norm="paper"),
+    "triplet-pool": lambda: keras_mpat.TripletHead(negative_pool=2, batch_size=6),
+    "n_pair": keras_mpat.NPairHead,
+    "n_pair-one-per-class": lambda: keras_mpat.NPairHead(
+        normalize=True, one_pair_per_class=True
+    ),
+}

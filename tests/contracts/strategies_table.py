@@ -18,6 +18,8 @@ STRATEGIES = {
     "free-warmup": training.FreeTraining(
         BALL, replays=2, batch_size=BATCH, clean_epochs=1, warmup_epochs=1
     ),
+    "free-ce": training.FreeTraining(BALL, replays=2, batch_size=BATCH, ascent="ce"),
+    "logit_pairing": training.LogitPairingTraining(BALL, steps=2),
 }
 if backend.NAME == "tensorflow":  # refused on JAX
     STRATEGIES["fast-train"] = training.FastTraining(BALL, norm_mode="train")

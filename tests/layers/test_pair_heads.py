@@ -1,6 +1,5 @@
 """TripletHead and NPairHead: which images they choose, and what they make of them."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -80,12 +79,12 @@ def test_switched_anchor():
 def test_random_negatives_are_uniform_over_other_classes():
     m = model(TripletHead(negatives="random"), StandardTraining())
     counts = np.zeros((len(X), len(X)))
-    for _ in range(200):
+    for _ in range(60):
         views = views_of(m)
         counts[np.arange(len(X)), rows_of(views["negative"], X)] += 1
     other = Y[:, None] != Y[None]
     assert np.all(counts[~other] == 0)
-    expected = 200 / 6
+    expected = 60 / 6
     chi = np.sum((counts[other] - expected) ** 2 / expected)
     assert chi < 2 * 12 * 5  # 12 rows with 5 degrees of freedom: mean 60
 
@@ -197,38 +196,3 @@ def test_choice_is_uniform_and_never_forbidden():
     assert counts[[0, 2]].sum() == 0 and np.all(np.abs(counts[[1, 3, 4]] - 1000) < 130)
     assert np.all(index[1:] == 0)
     assert np.all(exists[:2]) and not np.any(exists[2])
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        TripletHead,
-        lambda: TripletHead(negative_pool=2, batch_size=6),
-        lambda: NPairHead(one_pair_per_class=True),
-    ],
-    ids=["triplet", "triplet-pool", "n_pair"],
-)
-def test_trains_saves_and_continues(make, tmp_path):
-    m = model(make(), eager=False)
-    history = m.fit(X, Y, batch_size=6, epochs=6, verbose=0).history
-    assert history["loss"][-1] < history["loss"][0]
-    m.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert loaded.head.get_config() == m.head.get_config()
-    for each in (m, loaded):
-        each.fit(X, Y, batch_size=6, epochs=1, verbose=0, shuffle=False)
-    toy.assert_same(toy.values(loaded.variables), toy.values(m.variables))
-
-
-def test_weight_zero_is_no_head():
-    plain, zero = model(None), model(TripletHead(), head_weight=0.0)
-    for m in (plain, zero):
-        m.train_on_batch(X, Y)
-    toy.assert_same(
-        toy.values(plain.classifier.variables), toy.values(zero.classifier.variables)
-    )
-
-
-def test_replace_head_refuses_a_pair_head():
-    with pytest.raises(ValueError, match="must give one score per class.*TripletHead"):
-        mpat.replace_head(toy.net(), TripletHead())
