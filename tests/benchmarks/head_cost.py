@@ -1,10 +1,10 @@
 """What a head adds to a PGD training step: ResNet-18 of width 16 on CIFAR's shapes.
 
-    python -m tests.benchmarks.head_cost [--pairs 30] [--batch_size 64] [--head NAME ...]
+    python -m tests.benchmarks.head_cost [--pairs 30] [--batch_size 64] [--head NAME]
 
-In each pair one step without a head and one with it take turns, in one process with the
-same threads, in an order that alternates. The ratio of each pair counts; median and 95 %
-bootstrap interval are printed. Goal: SoftTriple with K = 10 at most 2 % more.
+In each pair a step without a head and one with it take turns, in one process with the
+same threads, in an order that alternates. The ratio of each pair counts; median and
+95 % bootstrap interval are printed. Goal: SoftTriple with K = 10 at most 2 % more.
 """
 
 import argparse
