@@ -57,10 +57,11 @@ def modes_found(labelling, seed):
     model.layers[-1].set_weights(fresh.get_weights())
     for variable in model.optimizer.variables:
         variable.assign(np.zeros(variable.shape))
-    merging = mpat.callbacks.PrototypeMerging()
+    # From the start, because these features do not have to be learned first: each
+    # prototype less lets the regularizer pull the others harder.
+    merging = mpat.callbacks.PrototypeMerging(0.3, start_epoch=0)
     x, y = points(labelling, seed)
     model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, callbacks=[merging], verbose=0)
-    assert merging.history[0] == [10, 10]
     return merging.history[-1]
 
 

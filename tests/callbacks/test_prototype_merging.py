@@ -248,28 +248,28 @@ def test_merging_traces_nothing_again():
         on_epoch_end=lambda epoch, logs: traces.append(_Counter.calls)
     )
     merge = merging(0.3, max_merges_per_epoch=1)
-    fit(model, merge, count, epochs=4)
-    assert len(merge.merges) == 4
+    fit(model, merge, count, epochs=3)
+    assert len(merge.merges) == 3
     assert traces[0] > 0 and len(set(traces)) == 1
 
 
 @pytest.mark.parametrize(
     "arguments, epochs, expected",
     [
-        (dict(start_epoch=None), 6, [4, 5]),
+        (dict(start_epoch=None), 4, [2, 3]),
         (dict(start_epoch=None), 2, [1]),
         (dict(start_epoch=None), 1, [0]),
-        (dict(start_epoch=1), 4, [1, 2, 3]),
-        (dict(start_epoch=1, period=2), 6, [1, 3, 5]),
-        (dict(start_epoch=9), 4, []),
-        (dict(start_epoch=0, min_prototypes=5), 4, [0, 1]),
+        (dict(start_epoch=1), 3, [1, 2]),
+        (dict(start_epoch=1, period=2), 5, [1, 3]),
+        (dict(start_epoch=9), 2, []),
+        (dict(start_epoch=0, min_prototypes=5), 3, [0, 1]),
     ],
     ids=["third", "third of 2", "third of 1", "start", "period", "never", "minimum"],
 )
 def test_when_it_merges_one_at_a_time(arguments, epochs, expected):
     merge = merging(0.3, max_merges_per_epoch=1, **arguments)
     model = with_head(prototypes=bundle(6), learning_rate=0.0)
-    fit(model, merge, epochs=epochs)
+    fit(model, merge, epochs=epochs, batch_size=32)
     assert [record.epoch for record in merge.merges] == expected
     assert len(merge.history) == epochs
     assert (merge.similarities_before is None) == (arguments["start_epoch"] == 9)
@@ -293,15 +293,15 @@ def test_a_resumed_run_merges_as_an_uninterrupted_one(tmp_path):
         return with_head(prototypes=bundle(6))
 
     def merge():
-        return merging(0.5, start_epoch=None, max_merges_per_epoch=2)
+        return merging(0.5, start_epoch=1, max_merges_per_epoch=2)
 
     whole, uninterrupted = model(), merge()
-    fit(whole, uninterrupted, epochs=6)
+    fit(whole, uninterrupted, epochs=3)
     first, second = merge(), merge()
     save = keras.callbacks.ModelCheckpoint(str(tmp_path / "model.keras"))
-    fit(model(), first, save, Halt(4), epochs=6)
+    fit(model(), first, save, Halt(1), epochs=3)
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    fit(loaded, second, epochs=6, initial_epoch=5)
+    fit(loaded, second, epochs=3, initial_epoch=2)
     assert first.merges and second.merges
     assert first.merges + second.merges == uninterrupted.merges
     assert first.history + second.history == uninterrupted.history
@@ -429,7 +429,7 @@ def test_finds_the_head_inside_a_model_of_replace_head():
 
 def test_a_model_without_a_head_or_with_two_is_named():
     plain = toy.model(training.StandardTraining())
-    two = keras.Sequential([keras.Input((8,)), mpat.SoftTripleHead(2)])
+    two = keras.Sequential([keras.Input((4,)), mpat.SoftTripleHead(2)])
     two.add(mpat.SoftTripleHead(2))
     two.compile("sgd", "mse")
     for model, count in ((plain, 0), (two, 2)):
