@@ -64,13 +64,12 @@ def prototype_table(
     for c, name in enumerate(names):
         own = found.classes == c
         table, size = found.counts[own], str(found.prototypes_per_class[c])
-        shares = found.class_purity[c], found.class_purity_of_one[c]
+        shares = (found.class_purity[c], found.class_purity_of_one[c])
         rows.append([name, size, _count(table.sum()), *map(_share, shares)])
         rows[-1].append(_number(found.class_nmi[c]))
         parts.append(f"{name}:\n\n{_assignments(table, found.slots[own], modes)}")
-    total = str(len(found.slots)), _count(found.counts.sum())
-    shares = map(_share, (found.purity, found.purity_of_one))
-    rows.append(["**all**", *total, *shares, _number(found.nmi)])
+    rows.append(["**all**", str(len(found.slots)), _count(found.counts.sum())])
+    rows[-1] += [_share(found.purity), _share(found.purity_of_one), _number(found.nmi)]
     return "\n\n".join([_markdown(rows), *parts, _MEANING])
 
 
@@ -85,7 +84,7 @@ _MEANING = (
 def _assignments(table: np.ndarray, slots: np.ndarray, modes: Sequence[str]) -> str:
     """Rows of prototypes, columns of the fine labels that the class has."""
     seen = np.flatnonzero(table.sum(axis=0))
-    rows = [["prototype", "examples", *(modes[mode] for mode in seen), "mostly"]]
+    rows = [["prototype", "examples", *(modes[int(m)] for m in seen), "mostly"]]
     for slot, counts in zip(slots, table, strict=True):
         rows.append([str(slot), _count(counts.sum())])
         rows[-1] += [_count(counts[mode]) if counts[mode] else "·" for mode in seen]

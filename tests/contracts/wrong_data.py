@@ -144,6 +144,33 @@ EVALUATION = {
     "no limit": "evaluate_robustness(net, (x, y), attack, limit=0)",
     "no batch": "evaluate_robustness(net, (x, y), attack, batch_size=0)",
     "a seed below 0 in evaluation": "evaluate_robustness(net, (x, y), attack, seed=-1)",
+    "a classifier for embeddings": "mpat.evaluation.embeddings(net, x)",
+    "no batch of embeddings": "mpat.evaluation.embeddings(model, x, batch_size=0)",
+    "gray levels for embeddings": "mpat.evaluation.embeddings(model, 255 * x)",
+    "other features for embeddings": "mpat.evaluation.embeddings(model, x[:, :3])",
+    "prototypes of a model without a head": (
+        "mpat.evaluation.prototype_modes(model, x, y, y)"
+    ),
+    "prototypes of a classifier": "mpat.evaluation.nearest_images(net, x, y)",
+    "x and y of different length for prototypes": (
+        "mpat.evaluation.nearest_images(toy.model(pgd, head=toy.head()), x, y[:9])"
+    ),
+    "labels of other classes for prototypes": (
+        "mpat.evaluation.nearest_images(toy.model(pgd, head=toy.head()), x, y + 1)"
+    ),
+    "no nearest images": (
+        "mpat.evaluation.nearest_images(toy.model(pgd, head=toy.head()), x, y, count=0)"
+    ),
+    "fine labels that are names": (
+        "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, "
+        "np.array(['cat', 'dog'])[y])"
+    ),
+    "fine labels below 0": (
+        "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y - 1)"
+    ),
+    "too few fine labels": (
+        "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
+    ),
 }
 DATASETS = {
     "an unknown data set": "datasets.load('mnits', 'train')",
@@ -176,6 +203,9 @@ COMMANDS = {
     "an unknown recipe: --preset": "settings.resolve({'preset': 'mpat_fast'})",
     "an unknown optimizer: --optimizer": "settings.resolve({'optimizer': 'adma'})",
     "a flag without effect": "settings.resolve({'strategy': 'pgd', 'replays': 8})",
+    "merging without a head: --merge_threshold": (
+        "settings.resolve({'head': 'none', 'merge_threshold': 0.2})"
+    ),
     "an epsilon that is no number: --epsilon": "train.length('eight')",
     "an unknown attack: --attacks": "evaluate.suite(0.1, names=['pdg10'])",
 }

@@ -103,8 +103,8 @@ def _draw_modes(figure, row: SheetRow, bottom: float, colors: dict[str, str]) ->
     start = 0.0
     shares = {mode: share for mode, share in row.shares.items() if share}
     for mode, share in sorted(shares.items(), key=lambda pair: -pair[1]):
-        fill = {"facecolor": colors[mode], "edgecolor": "white"}
-        axis.add_patch(Rectangle((start, 0.2), share, 0.2, **fill))
+        bar = Rectangle((start, 0.2), share, 0.2, fc=colors[mode], ec="white")
+        axis.add_patch(bar)
         if share * width > 0.075 * len(mode) + 0.08:
             middle = start + share / 2, 0.295
             ink = "white" if _is_dark(colors[mode]) else "black"
