@@ -32,8 +32,13 @@ def at_chance(model, head, logs) -> bool:
     # Equal similarities, of which the margin is taken from the true class.
     chance = math.log1p((classes - 1) * math.exp(head.scale * head.margin))
     if isinstance(model, AdversarialModel):  # which knows how unequal the classes are
-        return loss > _SHARE * (chance - math.log(classes) + model.collapse.entropy())
-    for weight in model.trainable_variables:
-        if weight.regularizer is not None:
-            loss -= float(ops.sum(weight.regularizer(weight)))
-    return loss > _SHARE * chance
+        chance += model.collapse.entropy() - math.log(classes)
+    else:
+        loss -= _weight_penalties(model)
+    return bool(loss > _SHARE * chance)
+
+
+def _weight_penalties(model) -> float:
+    """The regularizers of the weights, which Keras adds to the logged loss."""
+    weights = [w for w in model.trainable_variables if w.regularizer is not None]
+    return sum(float(ops.sum(weight.regularizer(weight))) for weight in weights)

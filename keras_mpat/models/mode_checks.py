@@ -22,7 +22,7 @@ def warn_of_few_examples(head, y) -> None:
     if y.ndim == 2 and y.shape[1] > 1:
         y = y.argmax(-1)
     examples = np.bincount(y.reshape(-1).astype("int64"), minlength=head.num_classes)
-    active = ops.convert_to_numpy(head.active.value).sum(-1)
+    active = ops.convert_to_numpy(ops.sum(head.active, axis=-1))
     few = np.flatnonzero(active > examples)
     if len(few):
         label = few[0]
