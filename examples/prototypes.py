@@ -30,6 +30,7 @@ from keras_mpat.evaluation import (
     nearest_images,
     prototype_modes,
     prototype_table,
+    untrained_modes,
 )
 from keras_mpat.evaluation.tables import mostly
 
@@ -60,6 +61,7 @@ def show(
     info = datasets.info(**source(record))
     x, y, modes = _images(record, split, limit)
     found = prototype_modes(model, x, y, modes)
+    control = untrained_modes(model, x, y, modes)
     nearest = nearest_images(model, x, y, count=count)
     merging = read_merging(run_dir)
     table = prototype_table(
@@ -67,8 +69,12 @@ def show(
     )
     title = f"{info.name}, {len(x)} images of the split {split}, without an attack"
     text = f"# Prototypes\n\n{title}.\n{_in_words(found, merging)}\n\n{table}\n"
+    text += f"\n{_control_in_words(control)}\n"
     write_whole(run_dir / "prototypes.md", text)
     values = {"dataset": info.name, "split": split, **found.to_dict()}
+    values["untrained"] = [
+        {"purity": draw.purity, "nmi": draw.to_dict()["nmi"]} for draw in control
+    ]
     write_whole(run_dir / "prototypes.json", json.dumps(values, indent=1) + "\n")
     pictures = [_draw_sheet(run_dir, info, found, nearest, x, modes, title)]
     return text, pictures + _draw_merging(run_dir, info, merging)
@@ -88,6 +94,15 @@ def _in_words(found: PrototypeModes, merging: dict[str, Any] | None) -> str:
         return f"{text}; they were not merged."
     merges, threshold = len(merging["merges"]), merging["threshold"]
     return f"{text}, after {merges} mergings of pairs closer than {threshold:g}."
+
+
+def _control_in_words(control: list[PrototypeModes]) -> str:
+    purity, nmi = np.mean([(draw.purity, draw.nmi) for draw in control], axis=0)
+    agreement = f" and NMI {nmi:.2f}" if np.isfinite(nmi) else ""
+    return (
+        f"Control: as many random directions in the same latent space have purity "
+        f"{100 * purity:.1f} %{agreement} (means of {len(control)} draws)."
+    )
 
 
 def _draw_sheet(run_dir, info, found, nearest, x, modes, title) -> Path:

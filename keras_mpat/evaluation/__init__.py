@@ -10,7 +10,11 @@ space, `prototypes.py` what the prototypes of a head stand for.
 
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
-from keras_mpat.evaluation.prototypes import nearest_images, prototype_modes
+from keras_mpat.evaluation.prototypes import (
+    nearest_images,
+    prototype_modes,
+    untrained_modes,
+)
 from keras_mpat.evaluation.result import RobustnessResult, Stage, wilson_interval
 from keras_mpat.evaluation.robustness import evaluate_robustness
 from keras_mpat.evaluation.tables import prototype_table, robustness_table
@@ -25,5 +29,6 @@ __all__ = [
     "prototype_modes",
     "prototype_table",
     "robustness_table",
+    "untrained_modes",
     "wilson_interval",
 ]

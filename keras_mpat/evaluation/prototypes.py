@@ -15,6 +15,7 @@ from keras_mpat.evaluation.embeddings import as_array, check_model, embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.input_checks import check_labels
 from keras_mpat.layers import SoftTripleHead
+from keras_mpat.layers.prototypes import nearest
 
 
 def prototype_modes(model, x, y, modes, *, batch_size: int = 128) -> PrototypeModes:
@@ -34,12 +35,42 @@ def prototype_modes(model, x, y, modes, *, batch_size: int = 128) -> PrototypeMo
     modes = _modes(modes, len(y))
     latent = embeddings(model, x, batch_size=batch_size)
     _, chosen = model.head.assign(latent, labels=y)
+    return _counted(model.head, y, chosen, modes)
+
+
+def untrained_modes(
+    model, x, y, modes, *, draws: int = 10, seed: int = 0, batch_size: int = 128
+) -> list[PrototypeModes]:
+    """`prototype_modes` with random directions in place of the prototypes: a control.
+
+    Prototypes that know nothing of the modes cut the latent space, too, and the more
+    there are, the purer the pieces. What training added is what lies above this.
+
+    Args:
+        model, x, y, modes, batch_size: as in `prototype_modes`.
+        draws: how often, >= 1.
+        seed: seed of the directions, >= 0.
+
+    Returns:
+        One result for each draw; the same classes and slots.
+
+    Raises:
+        ValueError: as `prototype_modes`, or a number out of range.
+    """
+    check_count("draws", draws, "10 give a mean.")
+    check_count("seed", seed, "Pass seed=0.", minimum=0)
+    y = _labels(model, x, y)
+    modes = _modes(modes, len(y))
+    latent = embeddings(model, x, batch_size=batch_size)
     classes, slots = _survivors(model.head)
-    counts = np.zeros((len(classes), modes.max() + 1), "int64")
-    rows = np.zeros((classes.max() + 1, slots.max() + 1), "int64")
-    rows[classes, slots] = np.arange(len(classes))
-    np.add.at(counts, (rows[y, np.asarray(chosen)], modes), 1)
-    return PrototypeModes(classes, slots, counts)
+    shape = tuple(model.head.prototypes.shape)
+    active, rng = np.zeros(shape[:2]), np.random.default_rng(seed)
+    active[classes, slots] = 1.0
+    found = []
+    for _ in range(draws):
+        _, chosen = nearest(latent, y, rng.normal(size=shape), active)
+        found.append(_counted(model.head, y, chosen, modes))
+    return found
 
 
 def nearest_images(
@@ -65,7 +96,7 @@ def nearest_images(
     latent = embeddings(model, x, batch_size=batch_size)
     length = np.linalg.norm(latent, axis=1, keepdims=True)
     latent = latent / np.maximum(length, 1e-12)
-    survivors, nearest = model.head.compact(), {}
+    survivors, rows = model.head.compact(), {}
     for c, (prototypes, slots) in enumerate(
         zip(survivors.prototypes, survivors.slots, strict=True)
     ):
@@ -73,8 +104,18 @@ def nearest_images(
         cosines = latent[own] @ np.asarray(prototypes).T
         order = np.argsort(-cosines, axis=0, kind="stable")[:count]
         for column, slot in enumerate(slots):
-            nearest[c, int(slot)] = own[order[:, column]]
-    return nearest
+            rows[c, int(slot)] = own[order[:, column]]
+    return rows
+
+
+def _counted(head, y, chosen, modes) -> PrototypeModes:
+    """Modes (N,) of examples, counted by class y (N,) and slot (N,)."""
+    classes, slots = _survivors(head)
+    counts = np.zeros((len(classes), modes.max() + 1), "int64")
+    rows = np.zeros((classes.max() + 1, slots.max() + 1), "int64")
+    rows[classes, slots] = np.arange(len(classes))
+    np.add.at(counts, (rows[y, np.asarray(chosen)], modes), 1)
+    return PrototypeModes(classes, slots, counts)
 
 
 def _survivors(head) -> tuple[np.ndarray, np.ndarray]:

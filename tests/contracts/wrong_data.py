@@ -161,6 +161,10 @@ EVALUATION = {
     "no nearest images": (
         "mpat.evaluation.nearest_images(toy.model(pgd, head=toy.head()), x, y, count=0)"
     ),
+    "no draw of a control": (
+        "mpat.evaluation.untrained_modes(toy.model(pgd, head=toy.head()), x, y, y, "
+        "draws=0)"
+    ),
     "fine labels that are names": (
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, "
         "np.array(['cat', 'dog'])[y])"

@@ -173,3 +173,23 @@ def test_table_of_a_prototype_without_examples():
     lines = tables.prototype_table(result).splitlines()
     assert "| 1 | 0 | · | · | – |" in lines
     assert "| 4 | 1\N{NARROW NO-BREAK SPACE}234 |" in "\n".join(lines)
+
+
+def test_the_control_draws_directions_for_the_prototypes_in_use():
+    x, y, modes = examples()
+    model = planted()
+    before = toy.values(model.variables)
+    control = evaluation.untrained_modes(model, x, y, modes, draws=30, seed=3)
+    toy.assert_same(toy.values(model.variables), before)
+    rng, inside = np.random.default_rng(3), np.asarray(x, "float64")
+    for draw in control:
+        directions = rng.normal(size=_ANGLES.shape + (2,))
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        expected = np.zeros((4, 5), int)
+        for point, c, mode in zip(inside, y, modes, strict=True):
+            slots = [0, 2] if c == 0 else [0, 1]
+            best = np.argmax(directions[c, slots] @ point)
+            expected[2 * c + best, mode] += 1
+        np.testing.assert_array_equal(draw.counts, expected)
+        np.testing.assert_array_equal(draw.slots, [0, 2, 0, 1])
+    assert len({str(draw.counts) for draw in control}) > 3

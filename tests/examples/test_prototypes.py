@@ -117,6 +117,9 @@ def test_the_table_and_the_pictures_of_a_run(run_dir, run_script):
     assert counts.shape == (2, 10) and counts.sum() == 640
     assert not counts[0, 5:].any() and not counts[1, :5].any()
     assert values["purity"] == values["purity_of_one"]
+    # One prototype per class: there is no choice, and none for the control.
+    assert {draw["purity"] for draw in values["untrained"]} == {values["purity"]}
+    assert "Control: as many random directions" in text
     assert f"| 5/6/7/8/9 | 1 | {counts[1].sum()} |" in text
     shapes = []
     for name in ("prototypes", "prototypes_merging", "prototypes_cosines"):
