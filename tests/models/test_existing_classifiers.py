@@ -36,7 +36,9 @@ def pgd(bounds, **kwargs):
 
 def head(with_head=True):
     initializer = keras.initializers.RandomUniform(-0.5, 0.5, seed=5)
-    return mpat.SoftTripleHead(3, initializer=initializer) if with_head else None
+    if not with_head:
+        return None
+    return mpat.SoftTripleHead(3, prototypes_per_class=2, initializer=initializer)
 
 
 def fit(classifier, strategy, x, **kwargs):
