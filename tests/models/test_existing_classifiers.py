@@ -284,7 +284,7 @@ def test_grey_levels_without_bounds_are_told_the_line_to_add():
 def test_keras_applications(name, tmp_path):
     build = getattr(keras.applications, name)
     classifier = build(weights=None, classes=3, input_shape=(32, 32, 3))
-    x = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    x = np.random.default_rng(0).uniform(0, 255, (6, 32, 32, 3)).astype("float32")
     before = classifier.get_weights()
     with pytest.warns(UserWarning, match="ends in softmax"):
         model, views = fit(classifier, pgd(existing.GREY), x, head=head())
