@@ -431,7 +431,7 @@ def test_a_model_without_a_head_or_with_two_is_named():
     plain = toy.model(training.StandardTraining())
     two = keras.Sequential([keras.Input((4,)), mpat.SoftTripleHead(2)])
     two.add(mpat.SoftTripleHead(2))
-    two.compile("sgd", "mse")
+    two.compile("sgd", two.layers[-1].loss())
     for model, count in ((plain, 0), (two, 2)):
         with pytest.raises(ValueError, match=f"one SoftTripleHead.* with {count}"):
             model.fit(X, Y, callbacks=[merging()], verbose=0)

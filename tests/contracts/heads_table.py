@@ -16,6 +16,7 @@ HEADS = {
     ),
     "soft_triple-no-regularizer": lambda: keras_mpat.SoftTripleHead(
         CLASSES,
+        prototypes_per_class=6,
         tau=0.0,
         margin=0.1,
         scale=10.0,

@@ -36,7 +36,9 @@ def pgd(bounds, **kwargs):
 
 def head(with_head=True):
     initializer = keras.initializers.RandomUniform(-0.5, 0.5, seed=5)
-    return mpat.SoftTripleHead(3, initializer=initializer) if with_head else None
+    if not with_head:
+        return None
+    return mpat.SoftTripleHead(3, prototypes_per_class=2, initializer=initializer)
 
 
 def fit(classifier, strategy, x, **kwargs):
@@ -282,7 +284,7 @@ def test_grey_levels_without_bounds_are_told_the_line_to_add():
 def test_keras_applications(name, tmp_path):
     build = getattr(keras.applications, name)
     classifier = build(weights=None, classes=3, input_shape=(32, 32, 3))
-    x = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype("float32")
+    x = np.random.default_rng(0).uniform(0, 255, (6, 32, 32, 3)).astype("float32")
     before = classifier.get_weights()
     with pytest.warns(UserWarning, match="ends in softmax"):
         model, views = fit(classifier, pgd(existing.GREY), x, head=head())
