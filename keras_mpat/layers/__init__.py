@@ -1,6 +1,6 @@
 """Heads: layers that own prototypes or proxies, and the metric-learning terms."""
 
-from keras_mpat.layers.head import Head, SimilarityHead
+from keras_mpat.layers.head import Head, PairHead, SimilarityHead
 from keras_mpat.layers.n_pair_head import NPairHead
 from keras_mpat.layers.proxy_anchor_head import ProxyAnchorHead
 from keras_mpat.layers.proxy_nca_head import ProxyNCAHead
@@ -10,6 +10,7 @@ from keras_mpat.layers.triplet_head import TripletHead
 __all__ = [
     "Head",
     "NPairHead",
+    "PairHead",
     "ProxyAnchorHead",
     "ProxyNCAHead",
     "SimilarityHead",

@@ -41,6 +41,14 @@ class Head(keras.layers.Layer, abc.ABC):
         Called before `build`, which is for those that depend on D.
         """
 
+    def check_labels(self, classes) -> None:
+        """Raises if data with these classes alone cannot train the head.
+
+        Args:
+            classes: the different labels of an array, or of the first batch of a
+                stream.
+        """
+
     def views(self, model, x, y, views: dict) -> dict:
         """Further inputs (B, ...) whose embeddings the loss needs, by view name.
 
@@ -68,6 +76,20 @@ class Head(keras.layers.Layer, abc.ABC):
     def regularization(self):
         """The term of the loss that sees no example: a scalar."""
         return ops.zeros(())
+
+
+class PairHead(Head):
+    """Base of heads that compare the examples of a batch with each other."""
+
+    num_classes = None  # any
+
+    def check_labels(self, classes):
+        if len(classes) < 2:
+            raise ValueError(
+                f"`y` must hold at least two classes in a batch, because {self.name} "
+                f"compares them. Received: labels that are all {classes[0]}. Shuffle "
+                "the data, or draw batches by keras_mpat.datasets.balanced."
+            )
 
 
 class SimilarityHead(Head):

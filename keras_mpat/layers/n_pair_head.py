@@ -5,13 +5,13 @@ from keras import ops
 
 from keras_mpat import noise
 from keras_mpat.configurable import check_count, check_not_negative, check_switch
-from keras_mpat.layers.head import Head, main_view
+from keras_mpat.layers.head import PairHead, main_view
 from keras_mpat.losses.n_pair import n_pair, n_pair_l2, one_pair_per_class
 from keras_mpat.losses.weighting import weighted_mean
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class NPairHead(Head):
+class NPairHead(PairHead):
     """N-pair loss: each example finds its partner of the class among all partners.
 
     The partner is a random other example of the batch with the same class, adversarial
@@ -33,8 +33,6 @@ class NPairHead(Head):
     References:
         Sohn, NIPS 2016, equations 6 and 7.
     """
-
-    num_classes = None  # any
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from keras_mpat.configurable import (
     check_positive,
     check_switch,
 )
-from keras_mpat.layers.head import Head, main_view
+from keras_mpat.layers.head import PairHead, main_view
 from keras_mpat.losses.angular_triplet import (
     NORM_FORMS,
     angular_triplet,
@@ -30,7 +30,7 @@ from keras_mpat.losses.weighting import weighted_mean
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class TripletHead(Head):
+class TripletHead(PairHead):
     """The triplet term of TLA on embeddings, with angular distances.
 
     The positive is another clean image of the batch with the same class (the image
@@ -64,8 +64,6 @@ class TripletHead(Head):
     References:
         Mao et al. (TLA), arXiv:1909.00900, equation 1 and section 5.
     """
-
-    num_classes = None  # any
 
     def __init__(
         self,

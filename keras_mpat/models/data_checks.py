@@ -114,8 +114,15 @@ def _check_arrays(x, y, model, batch_size, weights, training) -> None:
     if y is not None:
         check_labels(y, model.num_classes, len(x))
         check_label_form(y, model.loss)
+        if training and model.head is not None:
+            model.head.check_labels(np.unique(known_ids(y)))
     if weights is not None:
         check_weights(weights, len(x))
+
+
+def known_ids(y):
+    """Labels (N,) of checked labels (N,), (N, 1) or one-hot (N, C)."""
+    return y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
 
 
 def _array(data):

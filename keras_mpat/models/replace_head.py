@@ -6,7 +6,7 @@ model.compile("sgd", loss=losses.SoftTriple(margin=0.01, scale=20))
 
 import keras
 
-from keras_mpat.layers import Head, SimilarityHead
+from keras_mpat.layers import PairHead
 from keras_mpat.models import _graph as graph
 from keras_mpat.models.embedding import find_embedding
 
@@ -35,7 +35,7 @@ def replace_head(classifier, head, *, feature_layer=None):
             "`head` must be a Keras layer (B, D) -> (B, C). Received: "
             f"head={head!r}. Pass an instance such as SoftTripleHead(10)."
         )
-    if isinstance(head, Head) and not isinstance(head, SimilarityHead):
+    if isinstance(head, PairHead):
         raise ValueError(
             "`head` must give one score per class. Received: a "
             f"{type(head).__name__}, which compares examples with each other. Pass it "

@@ -87,7 +87,7 @@ def test_tensorflow_and_jax_agree():
             np.testing.assert_allclose(
                 other_logs[key], logs[key], rtol=1e-4, atol=1e-4, err_msg=key
             )
-        assert len(weights) == len(other_weights) == 8
+        assert len(weights) == len(other_weights) == 9
         for one, other in zip(weights, other_weights, strict=True):
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)
     losses = [logs["loss"][-1] for logs, _ in first.values()]

@@ -74,6 +74,16 @@ STRATEGIES = {
     "no rows for Free's perturbation": "training.FreeTraining(ball, batch_size=0)",
     "an unknown norm_mode": "training.PGDTraining(ball, norm_mode='batch_stat')",
     "a norm_mode for Free": "training.FreeTraining(ball, norm_mode='train')",
+    "a pairing_weight below 0": (
+        "training.LogitPairingTraining(ball, pairing_weight=-1)"
+    ),
+    "an unknown reduction of logit pairing": (
+        "training.LogitPairingTraining(ball, reduction='sum')"
+    ),
+    "a joint_forward of logit pairing that is no boolean": (
+        "training.LogitPairingTraining(ball, joint_forward=2)"
+    ),
+    "an unknown ascent of Free": "training.FreeTraining(ball, ascent='dml')",
     "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
 }
@@ -101,6 +111,21 @@ HEADS = {
     "labels for fewer embeddings": "modes.assign(x, y[:9])",
     "labels of other classes for embeddings": "modes.assign(x, y + 1)",
     "scale of 0 in the loss": "losses.SoftTriple(scale=0)",
+    "a clean_dml that is no boolean": "SoftTripleHead(2, clean_dml='yes')",
+    "a step_multiplier of 0": "SoftTripleHead(2, step_multiplier=0)",
+    "margin of 0 for triplets": "mpat.TripletHead(margin=0)",
+    "a margin above every angular distance": "mpat.TripletHead(margin=2)",
+    "an unknown anchor": "mpat.TripletHead(anchor='adversary')",
+    "unknown negatives": "mpat.TripletHead(negatives='hard')",
+    "a pool of no batch": "mpat.TripletHead(negative_pool=0)",
+    "batches of no image for the pool": "mpat.TripletHead(batch_size=0)",
+    "an unknown norm of triplets": "mpat.TripletHead(norm='l2')",
+    "norm_weight below 0": "mpat.TripletHead(norm_weight=-1)",
+    "joint_forward that is text": "mpat.TripletHead(joint_forward='yes')",
+    "a seed of triplets below 0": "mpat.TripletHead(seed=-1)",
+    "l2_weight below 0": "mpat.NPairHead(l2_weight=-1)",
+    "normalize that is a number": "mpat.NPairHead(normalize=2)",
+    "one_pair_per_class that is text": "mpat.NPairHead(one_pair_per_class='yes')",
     "proxies of one class": "mpat.ProxyNCAHead(1)",
     "scale of 0 for proxies": "mpat.ProxyNCAHead(2, scale=0)",
     "include_positive that is text": ("mpat.ProxyNCAHead(2, include_positive='yes')"),
@@ -218,6 +243,22 @@ MODELS = {
     ),
     "a feature_layer without effect": (
         "AdversarialModel(net, strategy=pgd, feature_layer='hidden')"
+    ),
+    "an unknown predict_from": (
+        "AdversarialModel(net, strategy=pgd, predict_from='soft_triple')"
+    ),
+    "predictions of a head that is not there": (
+        "AdversarialModel(net, strategy=pgd, predict_from='softtriple')"
+    ),
+    "predictions of a head that compares pairs": (
+        "AdversarialModel(net, strategy=pgd, head=mpat.TripletHead(), "
+        "predict_from='head')"
+    ),
+    "replace_head with a head that compares pairs": (
+        "models.replace_head(net, mpat.NPairHead())"
+    ),
+    "one class for a head that compares pairs": (
+        "toy.model(pgd, head=mpat.TripletHead(name='triplet')).fit(x, 0 * y)"
     ),
     "a seed that is no integer": "AdversarialModel(net, strategy=pgd, seed=0.5)",
     "replace_head with a class": "models.replace_head(net, SoftTripleHead)",
