@@ -122,8 +122,8 @@ MUTATIONS = (
     Mutation(
         "the attack runs BatchNorm in training mode",
         "models/forward.py",
-        "return lambda x: model.classifier(x, training=False)",
-        "return lambda x: model.classifier(x, training=True)",
+        "return lambda x: predictions(model, x, training=False)",
+        "return lambda x: predictions(model, x, training=True)",
         _STRATEGIES,
     ),
     Mutation(
@@ -171,8 +171,8 @@ MUTATIONS = (
     Mutation(
         "inactive prototypes count",
         "losses/soft_triple.py",
-        "scores = ops.where(active > 0, similarities / gamma, -1e9)",
-        "scores = similarities / gamma",
+        "scores = ops.where(active > 0, scores, -1e9)",
+        "scores = 1.0 * scores",
         _HEAD,
     ),
     Mutation(
@@ -205,10 +205,52 @@ MUTATIONS = (
     ),
     Mutation(
         "the weight of the head is ignored",
-        "models/adversarial_model.py",
+        "models/terms.py",
         "return self.head_weight * loss",
         "return loss",
         "tests/models/test_adversarial_model.py",
+    ),
+    Mutation(
+        "TLA-SA mines for the adversarial image",
+        "layers/triplet_head.py",
+        "anchors = main_view(views) if adversarial else partners",
+        "anchors = main_view(views)",
+        "tests/layers/test_pair_heads.py -k switched",
+    ),
+    Mutation(
+        "longer steps of prototypes are longer gradients, too",
+        "layers/head.py",
+        "return ops.stop_gradient((self.step_multiplier - 1.0) * weight) + weight",
+        "return self.step_multiplier * weight",
+        "tests/models/test_predict_from.py -k step_multiplier",
+    ),
+    Mutation(
+        "attacks ascend the loss of the linear layer only",
+        "models/forward.py",
+        "return scores(model, *both(model, x, training))",
+        "return model.classifier(x, training=training)",
+        "tests/models/test_predict_from.py -k attacks",
+    ),
+    Mutation(
+        "Free's ascent of CE uses the averages of BatchNorm",
+        "training/free_training.py",
+        'logits_fn = model.logits_fn("batch_stats")  # as the update will see them',
+        'logits_fn = model.logits_fn("eval")',
+        "tests/training/test_free_training.py -k ascent",
+    ),
+    Mutation(
+        "merged prototypes keep their average",
+        "callbacks/slots.py",
+        "changed[rows] = value[rows] if point else 0.0",
+        "changed[rows] = changed[rows] if point else 0.0",
+        "tests/callbacks/test_prototype_merging.py",
+    ),
+    Mutation(
+        "merging forgets how many a prototype stands for",
+        "layers/merging.py",
+        "direction = directions(counts @ directions(pair))",
+        "direction = directions(np.ones(2) @ directions(pair))",
+        "tests/layers -k merg",
     ),
     Mutation(
         "what is wrong without an attack counts as robust",

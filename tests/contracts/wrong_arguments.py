@@ -77,7 +77,7 @@ STRATEGIES = {
     "a pairing_weight below 0": (
         "training.LogitPairingTraining(ball, pairing_weight=-1)"
     ),
-    "an unknown reduction of logit pairing": (
+    "an unknown reduction of LogitPairingTraining": (
         "training.LogitPairingTraining(ball, reduction='sum')"
     ),
     "a joint_forward of logit pairing that is no boolean": (
