@@ -130,7 +130,7 @@ def curve(recipe: Recipe, run: RunDirectory) -> list[list[float]]:
     if "curve" not in run.record():
         ends = load(run, "clean"), load(run, "tuned")
         nets = (mpat.models.interpolate(*ends, share) for share in SHARES)
-        run.update(curve=[recipe.scores(net, steps=20) for net in nets])
+        run.update(curve=[recipe.scores(net, steps=20) for net in nets], finished=True)
     return run.record()["curve"]
 
 
