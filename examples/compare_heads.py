@@ -95,13 +95,12 @@ def measure(settings, run_dir: Path, *, data_dir, limit, restarted) -> dict[str,
     rows = RunDirectory(run_dir, settings.to_dict()).rows()
     merging = read_merging(run_dir)
     return {
-        "settings": settings.to_dict(),
+        **_identity(settings, limit, restarted),
         "device": record["device"],
         "n": result.n,
         "clean": result.clean_accuracy,
         **{stage.name: stage.accuracy for stage in result.stages},
         RESTARTED: worst.robust_accuracy,
-        "restarted_n": worst.n,
         "zero_gradients": result.zero_gradients,
         "seconds_per_epoch": statistics.median(float(row["seconds"]) for row in rows),
         "prototypes_left": merging and merging["history"][-1],
@@ -140,12 +139,21 @@ def table(results: dict[tuple, dict[str, Any]]) -> str:
 
 def compare(given) -> str:
     """Runs the cells that are missing; returns the table of those that are done."""
-    seeds, warmups = map(int, given.seeds), list(map(int, given.warmups))
+    seeds, warmups = (
+        _integers("seeds", given.seeds),
+        _integers("warmups", given.warmups),
+    )
+    if given.part >= given.parts:
+        raise ValueError(
+            f"`part` must be below `parts`. Received: part={given.part}, parts="
+            f"{given.parts}. Parts are counted from 0."
+        )
     runs, folder = Path(given.run_dir), Path(given.results)
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     every = list(
         cells(given.dataset, given.epochs, warmups, seeds, given.train_examples)
     )
+    _finished(folder, every, given)  # refuses those of other settings at once
     begun, spent = time.perf_counter(), []
     mine = every[given.part :: given.parts]
     mine = [cell for cell in mine if not _file(folder, cell).exists()]
@@ -166,14 +174,46 @@ def compare(given) -> str:
         )
         spent.append(time.perf_counter() - start)
         write_whole(_file(folder, cell), json.dumps(found, indent=1) + "\n")
-    results = {
-        cell[1:4]: json.loads(_file(folder, cell).read_text(encoding="utf-8"))
-        for cell in every
-        if _file(folder, cell).exists()
-    }
+    results = _finished(folder, every, given)
     text = table(results) if results else "No cell is finished.\n"
     write_whole(folder / "table.md", text)
     return text
+
+
+def _finished(folder: Path, every: list[tuple], given) -> dict[tuple, dict[str, Any]]:
+    return {
+        cell[1:4]: _read(
+            _file(folder, cell), _identity(cell[-1], given.limit, given.restarted)
+        )
+        for cell in every
+        if _file(folder, cell).exists()
+    }
+
+
+def _identity(settings, limit, restarted) -> dict[str, Any]:
+    given = {"settings": settings.to_dict(), "limit": limit, "restarted": restarted}
+    return json.loads(json.dumps(given))  # as it is read again
+
+
+def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in identity.items():
+        if found[name] != value:
+            raise ValueError(
+                "`results` must be a new folder or hold cells of the same settings. "
+                f"Received: {path}, whose {name} differ. Pass another folder."
+            )
+    return found
+
+
+def _integers(name: str, texts) -> list[int]:
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be integers. Received: {name}={','.join(texts)}. Pass "
+            f"{name}=0,1,2."
+        ) from None
 
 
 def _file(folder: Path, cell: tuple) -> Path:

@@ -250,7 +250,7 @@ MUTATIONS = (
         "layers/merging.py",
         "direction = directions(counts @ directions(pair))",
         "direction = directions(np.ones(2) @ directions(pair))",
-        "tests/layers -k merg",
+        "tests/layers/test_merging.py",
     ),
     Mutation(
         "what is wrong without an attack counts as robust",

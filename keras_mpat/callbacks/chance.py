@@ -31,8 +31,9 @@ def at_chance(model, head, logs) -> bool:
     classes = head.num_classes
     # Equal similarities, of which the margin is taken from the true class.
     chance = math.log1p((classes - 1) * math.exp(head.scale * head.margin))
-    if isinstance(model, AdversarialModel):  # which knows how unequal the classes are
-        chance += model.collapse.entropy() - math.log(classes)
+    if isinstance(model, AdversarialModel):  # which knows weights and shares of classes
+        weight = model.collapse.mean_weight()
+        chance = weight * (chance - math.log(classes)) + model.collapse.entropy()
     else:
         loss -= _weight_penalties(model)
     return bool(loss > _SHARE * chance)

@@ -2,7 +2,7 @@
 
 merging = PrototypeMerging(threshold=0.2)
 model.fit(train, epochs=30, callbacks=[merging])
-print(merging.history[-1])    # prototypes of each class, e.g. [3, 4]
+print(merging.history[-1])    # prototypes per class after the last epoch: [3, 4]
 """
 
 import warnings
@@ -46,7 +46,9 @@ class PrototypeMerging(keras.callbacks.Callback):
     epoch in which the head was no better than chance merges nothing and warns, once.
 
     All state lives in weights of the head, so it is saved and loaded with them. Put it
-    in front of `ModelCheckpoint`, `BackupAndRestore` and `SwapEMAWeights`.
+    in front of `ModelCheckpoint`, `BackupAndRestore` and `SwapEMAWeights`, and behind
+    what puts weights back at the end (`EarlyStopping(restore_best_weights=True)`,
+    `CatastrophicOverfittingGuard`), so that the summary is about the model you get.
 
     Args:
         threshold: chord distance of unit vectors, in [0, 2]; 0.2 is 11.5 degrees.
@@ -67,7 +69,7 @@ class PrototypeMerging(keras.callbacks.Callback):
         merges: a `MergeRecord` for each merging of it.
         similarities_before: cosines (C, K, K) within each class before the first
             merging; NaN where a prototype is inactive. `None`: it did not come to it.
-        similarities_after: the same at the end of training.
+        similarities_after: the same when this callback saw training end.
 
     Raises:
         ValueError: an argument out of range, or, before training starts, a model

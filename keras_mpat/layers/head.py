@@ -63,6 +63,14 @@ class Head(keras.layers.Layer, abc.ABC):
         """
         return {}
 
+    def after_batch(self, x, y) -> None:
+        """Called once per batch of data, after its last update.
+
+        Args:
+            x: clean inputs (B, ...).
+            y: labels, int32 (B,).
+        """
+
     @abc.abstractmethod
     def embedding_loss(self, y, embeddings: dict, sample_weight=None):
         """The term of the loss that sees examples: a scalar, the mean over them.
@@ -100,8 +108,10 @@ class SimilarityHead(Head):
     Args:
         clean_dml: whether the loss sees the clean batch, too, in one more forward pass
             of its own; its mean is over both.
-        step_multiplier: factor on the steps of the prototypes, > 0, under any
-            optimizer. SoftTriple fine-tunes pretrained networks with 100.
+        step_multiplier: factor on the steps of the prototypes, > 0, under optimizers
+            whose step does not depend on a weight's length: SGD, Adam, AdamW, Lion …,
+            not Adafactor, Ftrl or Lamb. SoftTriple fine-tunes pretrained networks
+            with 100.
         name, dtype: as in `keras.layers.Layer`.
     """
 
@@ -140,7 +150,7 @@ class SimilarityHead(Head):
     def stepped(self, weight):
         """`step_multiplier * weight`, whose gradient passes to `weight` unchanged.
 
-        So a step of any optimizer on `weight` is one `step_multiplier` times as long
+        So a step of an optimizer on `weight` is one `step_multiplier` times as long
         on the result; averages and accumulated gradients keep their meaning.
         """
         if self.step_multiplier == 1:

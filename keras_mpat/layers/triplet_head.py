@@ -121,9 +121,14 @@ class TripletHead(PairHead):
             **common,
         )
 
+    def check_labels(self, classes):
+        if self.pool is None:  # else batches before it have the other classes
+            super().check_labels(classes)
+
     def get_build_config(self):
+        config = super().get_build_config()
         shape = None if self.pool is None else self.pool.shape[1:]
-        return {**super().get_build_config(), "example_shape": shape}
+        return config and {**config, "example_shape": shape}
 
     def build_from_config(self, config):
         config = dict(config)
@@ -147,7 +152,6 @@ class TripletHead(PairHead):
             other = ops.logical_and(labels[None] != y[:, None], labels[None] >= 0)
             index, _ = noise.choice(noise.fold(keys, 2), other)
         negatives = ops.take(pool, index, axis=0)
-        self._remember(x, y)
         role = "positive" if adversarial else "anchor"
         return {role: partners, "negative": negatives}
 
@@ -159,7 +163,7 @@ class TripletHead(PairHead):
             ops.concatenate([y, ops.convert_to_tensor(self.pool_labels)]),
         )
 
-    def _remember(self, x, y) -> None:
+    def after_batch(self, x, y):
         if self.pool is None:
             return
         for kept, new in ((self.pool, x), (self.pool_labels, y)):

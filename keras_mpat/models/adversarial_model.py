@@ -13,6 +13,7 @@ import keras
 
 from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
+from keras_mpat.layers.head import main_view
 from keras_mpat.models import checks, forward
 from keras_mpat.models.embedding import feature_model, layer_path
 from keras_mpat.models.epoch_monitor import CollapseMetric
@@ -121,6 +122,8 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
                 self.head.build_for(self.example_shape)
                 self.head.build(self.features.outputs[1].shape)
                 self.head.built = True
+            size = self.features.outputs[1].shape[-1]
+            checks.check_built_head(self.head, size, self.example_shape)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         # Keras saves the state of random numbers, dropout's too, only as weights.
         self.seed_state = self.seed_generator.state
@@ -146,7 +149,9 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
             return forward.predictions(self, x, training)
         outputs = forward.of_views(self, self.strategy.connect(self, x), training)
         self.add_terms_without_labels(outputs)
-        return outputs
+        # On JAX, metrics are computed where the head has no weights any more.
+        scores = forward.scores(self, *main_view(outputs))
+        return {"views": outputs, "scores": scores}
 
     def embed(self, x, training=False):
         """Embeddings (B, D) of inputs (B, ...), by default in inference mode."""

@@ -44,6 +44,8 @@ _OF_PROBABILITIES = {
     "Poisson",
     "poisson",
 }
+_PREDICTING = ("predict_from", "head", "head_weight")
+_RELATIVE = ("Adafactor", "Ftrl", "Lamb")
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
 
@@ -99,7 +101,7 @@ def check_arguments(arguments: dict) -> None:
             "`regularizer` must be 'weights', 'features' or None. Received: "
             f"regularizer={arguments['regularizer']!r}. None adds no such term."
         )
-    _check_predict_from(arguments["predict_from"], arguments["head"])
+    _check_predict_from(**{n: arguments[n] for n in _PREDICTING})
     if arguments["regularizer"] is None and arguments["regularizer_weight"] > 0:
         raise ValueError(
             "`regularizer_weight` has no effect without `regularizer`. Received: "
@@ -108,15 +110,56 @@ def check_arguments(arguments: dict) -> None:
         )
 
 
-def _check_predict_from(place, head) -> None:
+def _check_predict_from(predict_from, head, head_weight) -> None:
     fix = "'linear', the default, is the classifier's own last layer."
-    check_choice("predict_from", place, ("linear", "head", "softtriple"), fix)
-    wanted = SoftTripleHead if place == "softtriple" else SimilarityHead
-    if place != "linear" and not isinstance(head, wanted):
+    check_choice("predict_from", predict_from, ("linear", "head", "softtriple"), fix)
+    if predict_from == "linear":
+        return
+    wanted = SoftTripleHead if predict_from == "softtriple" else SimilarityHead
+    if not isinstance(head, wanted):
         raise ValueError(
-            f"`predict_from`={place!r} needs a head with one similarity per class. "
-            f"Received: head={type(head).__name__}. Pass head=SoftTripleHead(...), or "
-            "predict_from='linear'."
+            f"`predict_from`={predict_from!r} needs a head with one similarity per "
+            f"class. Received: head={type(head).__name__}. Pass "
+            "head=SoftTripleHead(...), or predict_from='linear'."
+        )
+    if head_weight == 0:
+        raise ValueError(
+            f"`predict_from`={predict_from!r} needs a head that is trained. Received: "
+            "head_weight=0. Pass head_weight=0.5, or predict_from='linear'."
+        )
+
+
+def check_built_head(head, size: int, example_shape: tuple) -> None:
+    """Raises if a head that has weights already was made for another model.
+
+    Args:
+        head: a built head.
+        size: D of the classifier's embedding.
+        example_shape: of one input.
+    """
+    config = head.get_build_config() or {}
+    known = [
+        (config.get("input_shape", (None,))[-1], size, "embeddings of size"),
+        (config.get("example_shape"), tuple(example_shape), "inputs of shape"),
+    ]
+    for had, has, what in known:
+        had = tuple(had) if isinstance(had, (list, tuple)) else had
+        if had is not None and had != has:
+            raise ValueError(
+                f"`head` must be made for {what} {has}, those of the classifier. "
+                f"Received: {head.name!r}, whose weights are for {what} {had}. Pass "
+                f"a new {type(head).__name__}."
+            )
+
+
+def check_step_multiplier(head, optimizer) -> None:
+    """Raises if the optimizer's step depends on the length of a weight."""
+    name = type(optimizer).__name__
+    if name in _RELATIVE and getattr(head, "step_multiplier", 1) != 1:
+        raise ValueError(
+            "`step_multiplier` has no effect with optimizers whose step is relative "
+            f"to the weight. Received: {name}, step_multiplier={head.step_multiplier}. "
+            "Use SGD or Adam, or leave step_multiplier out."
         )
 
 

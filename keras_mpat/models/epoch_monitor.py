@@ -18,7 +18,7 @@ _MEMORY = 0.95  # per batch: about the last twenty batches count
 
 
 class CollapseMetric(keras.metrics.Metric):
-    """Recent share of each predicted class; shows nothing in the logs."""
+    """Recent share of each predicted and true class; shows nothing in the logs."""
 
     def __init__(self, num_classes: int, name="collapse", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -30,11 +30,22 @@ class CollapseMetric(keras.metrics.Metric):
         self.expected = self.add_weight(
             shape=shape, initializer="zeros", name="expected"
         )
+        self.weighted = self.add_weight(
+            shape=shape, initializer="zeros", name="weighted"
+        )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes)
         expected = ops.one_hot(y_true, self.num_classes)
-        for variable, hot in ((self.predicted, predicted), (self.expected, expected)):
+        weighted = expected
+        if sample_weight is not None:
+            sample_weight = ops.cast(sample_weight, "float32")
+            weighted = expected * ops.reshape(sample_weight, (-1, 1))
+        for variable, hot in (
+            (self.predicted, predicted),
+            (self.expected, expected),
+            (self.weighted, weighted),
+        ):
             share = ops.cast(ops.mean(hot, axis=0), variable.dtype)
             variable.assign(_MEMORY * variable + (1 - _MEMORY) * share)
 
@@ -56,11 +67,16 @@ class CollapseMetric(keras.metrics.Metric):
             largest.append(float(ops.max(variable) / ops.sum(variable)))
         return largest
 
+    def mean_weight(self) -> float:
+        """Mean of the recent sample weights; 1 without any."""
+        weighted, count = (float(ops.sum(v)) for v in (self.weighted, self.expected))
+        return weighted / max(count, 1e-12)
+
     def entropy(self) -> float:
-        """Cross-entropy (nats) of always answering with the recent class shares."""
-        shares = ops.convert_to_numpy(self.expected)
+        """Weighted cross-entropy (nats) of answering with the recent class shares."""
+        shares = ops.convert_to_numpy(self.weighted)
         shares = shares[shares > 0] / max(shares.sum(), 1e-12)
-        return float(-(shares * np.log(shares)).sum())
+        return -self.mean_weight() * float((shares * np.log(shares)).sum())
 
 
 class EpochMonitor(keras.callbacks.Callback):

@@ -49,6 +49,11 @@ class _Validation:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         return ops.cast(x, "float32"), y, sample_weight
 
+    def end_batch(self, x, y) -> None:
+        """Tells the head that a batch of data is over."""
+        if self.head is not None and self.head_weight > 0:
+            self.head.after_batch(x, class_ids(y, self.num_classes))
+
     def _count_violations(self, x, y):
         count = violations(x, y, self)
         self.violations.assign(self.violations + count)
@@ -71,6 +76,7 @@ class TensorFlowSteps(_Validation):
                 self.strategy.after_update(self, x, views)
                 for variable, value in before if left else ():
                     variable.assign(value)
+            self.end_batch(x, y)
         return logs
 
     def test_step(self, data):
@@ -110,6 +116,9 @@ class JaxSteps(_Validation):
                 trainable,
                 others,
             )
+        _, trainable, others = self._stateless(
+            lambda: self.end_batch(x, y), trainable, others
+        )
         return logs, (trainable, others, optimizer, updated)
 
     def test_step(self, state, data):

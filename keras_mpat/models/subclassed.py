@@ -120,12 +120,13 @@ def feature_model(classifier):
     return both
 
 
+@keras.saving.register_keras_serializable("keras_mpat")
 class _Both(keras.Layer):
     """One forward pass of a subclassed classifier: logits and embedding."""
 
-    def __init__(self, classifier):
+    def __init__(self, classifier, **kwargs):
         # The classifier's own policy, so that inputs are cast as it would cast them.
-        super().__init__(dtype=classifier.dtype_policy)
+        super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
         self.classifier = classifier
         self.takes_training = _takes_training(classifier.features)
         self.built = True
@@ -134,6 +135,15 @@ class _Both(keras.Layer):
         kwargs = {"training": training} if self.takes_training else {}
         embedding = self.classifier.features(x, **kwargs)
         return self.classifier.classify(embedding), embedding
+
+    def get_config(self):
+        classifier = keras.saving.serialize_keras_object(self.classifier)
+        return {**super().get_config(), "classifier": classifier}
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(**{**config, "classifier": deserialize(config["classifier"])})
 
 
 def _takes_training(function) -> bool:

@@ -34,7 +34,7 @@ class Terms:
         cross_entropy = backend.unscale(total) - sum(self.losses)
         self.ce_tracker.update_state(cross_entropy, sample_weight=size)
         labels = class_ids(y, self.num_classes)
-        self.collapse.update_state(labels, logits)
+        self.collapse.update_state(labels, logits, sample_weight)
         return total
 
     def head_loss(self, y, outputs, sample_weight):
@@ -63,7 +63,7 @@ class Terms:
     ):
         """Keras' loss on logits; the strategy's on outputs by view."""
         if isinstance(y_pred, dict):
-            return self.strategy.loss(self, y, y_pred, sample_weight)
+            return self.strategy.loss(self, y, y_pred["views"], sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -74,8 +74,7 @@ class Terms:
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             hidden = {self.ce_tracker.name, self.head_tracker.name}
         else:
-            scores = forward.scores(self, *main_view(y_pred))
-            logs = super().compute_metrics(x, y, scores, sample_weight)
+            logs = super().compute_metrics(x, y, y_pred["scores"], sample_weight)
             hidden = set(self.robust_metrics)
             if self.head is None:
                 hidden.add(self.head_tracker.name)

@@ -142,6 +142,8 @@ class FreeTraining(AttackStrategy):
             )
 
     def check_optimizer(self, optimizer):
+        if self.ascent == "ce":  # its input gradient is no business of Keras
+            return
         for name in ("gradient_accumulation_steps", "use_ema"):
             if optimizer.get_config().get(name):
                 raise ValueError(

@@ -85,8 +85,9 @@ class AttackStrategy(Strategy):
             `"eval"`: moving averages are used and stay as they are. `"batch_stats"`:
             statistics of the attacked batch are used, averages stay. `"train"`:
             averages move in each pass, too, towards half-made adversaries; the
-            published Fast loop does that. The update itself always trains BatchNorm on
-            the adversarial batch alone.
+            published Fast loop does that. The update itself trains BatchNorm on
+            the views it forwards: the adversarial batch, and what the strategy or the
+            head adds to it (clean images, with TLA).
         clean_epochs: first epochs without a perturbation.
         warmup_epochs: epochs after those in which epsilon and the step grow linearly
             from 0. Large epsilon on few classes can collapse to one class without it.

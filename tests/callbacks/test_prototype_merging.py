@@ -388,13 +388,16 @@ def test_weight_decay_by_regularizers_is_not_taken_for_chance():
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1)], ids=["equal", "unequal"])
-def test_chance_knows_how_unequal_the_classes_are(shares):
+@pytest.mark.parametrize("weights", [(1, 1), (3, 3), (0.5, 0.5), (1, 4)], ids=str)
+def test_chance_knows_how_unequal_the_classes_are_and_weigh(shares, weights):
     model = with_head()
     model.collapse.expected.assign(np.array(shares))
-    shares = np.array(shares)
-    entropy = -np.sum(shares * np.log(shares))
+    weighted = np.array(shares) * np.array(weights)
+    model.collapse.weighted.assign(weighted)
+    answer = weighted / weighted.sum()
+    entropy = -np.sum(weighted * np.log(answer))
     # The margin 20 * 0.01 makes equal similarities a little worse than entropy.
-    chance = entropy + np.log(1 + np.exp(0.2)) - np.log(2)
+    chance = entropy + weighted.sum() * (np.log(1 + np.exp(0.2)) - np.log(2))
     regularization = float(model.head.regularization())
     for factor, expected in ((1.0, True), (0.96, True), (0.94, False), (0.2, False)):
         logs = {"head_loss": factor * chance + regularization, "loss": 99.0}
@@ -450,3 +453,26 @@ def test_more_prototypes_than_examples_are_warned_of():
             model.fit(x, labels, verbose=0)
     model.head.active.assign(np.arange(10) < [[4], [1]])  # some were merged
     model.fit(x, y, verbose=0)  # a warning would be an error here
+
+
+def test_class_weights_do_not_fool_the_guard():
+    """Neither large ones on good features nor small ones on labels at random."""
+    rng = np.random.default_rng(3)
+    y = np.arange(64) % 2
+    good = np.where(y[:, None] == 1, 0.8, 0.2) + 0.05 * rng.random((64, 4))
+    bad = rng.random((64, 4))
+    for x, factor, rate, merges in ((good, 3.0, 0.1, True), (bad, 0.3, 1e-4, False)):
+        model = with_head(learning_rate=rate)
+        merging = callbacks.PrototypeMerging(1.9, start_epoch=7)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(
+                x.astype("float32"),
+                y,
+                epochs=8,
+                batch_size=16,
+                class_weight={0: factor, 1: factor},
+                callbacks=[merging],
+                verbose=0,
+            )
+        assert bool(merging.merges) is merges

@@ -123,3 +123,23 @@ def test_works_in_an_adversarial_model(make):
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
     history = model.fit(x, y, epochs=8, batch_size=12, verbose=0).history
     assert history["head_loss"][-1] < history["head_loss"][0]
+
+
+@pytest.mark.parametrize("place", ["linear", "head"])
+def test_fits_and_predicts_from_either_place(make, place):
+    x, y = _data()
+    x = (x - x.min()) / (x.max() - x.min())
+    keras.utils.set_random_seed(1)
+    net = keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Dense(5), keras.layers.Dense(CLASSES)]
+    )
+    strategy = keras_mpat.training.PGDTraining(keras_mpat.Linf(0.01), steps=1)
+    model = keras_mpat.AdversarialModel(
+        net, strategy=strategy, head=make(), predict_from=place
+    )
+    model.compile(keras.optimizers.Adam(0.05), metrics=["accuracy"])
+    logs = model.fit(x, y, epochs=3, verbose=0, shuffle=False).history
+    assert logs["loss"][-1] < logs["loss"][0]
+    evaluated = model.evaluate(x, y, verbose=0, return_dict=True)["accuracy"]
+    predicted = model.predict(x, verbose=0).argmax(axis=1)
+    assert evaluated == pytest.approx(np.mean(predicted == y))

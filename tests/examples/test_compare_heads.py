@@ -26,12 +26,13 @@ def flags(tmp_path, **changed):
     return SimpleNamespace(**given | changed)
 
 
-def outcome(settings, run_dir, **_):
+def outcome(settings, run_dir, *, limit, restarted, **_):
     """What `measure` gives, made up: the seed decides."""
     accuracy = (0.9, 0.5)[settings.seed]
     names = ("clean", *compare_heads.ON_ALL, compare_heads.RESTARTED)
     merges = settings.merge_threshold is not None
     return {
+        **compare_heads._identity(settings, limit, restarted),
         **dict.fromkeys(names, accuracy),
         "seconds_per_epoch": 3.0,
         "prototypes_left": [3, 4] if merges else None,
@@ -95,8 +96,8 @@ def test_parts_share_the_cells(tmp_path, monkeypatch):
     monkeypatch.setattr(
         compare_heads,
         "measure",
-        lambda settings, run_dir, **_: (
-            seen.append(run_dir.name) or outcome(settings, run_dir)
+        lambda settings, run_dir, **given: (
+            seen.append(run_dir.name) or outcome(settings, run_dir, **given)
         ),
     )
     compare_heads.compare(flags(tmp_path, parts=2, part=1))
@@ -109,3 +110,18 @@ def test_no_time_begins_no_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(compare_heads, "measure", outcome)
     text = compare_heads.compare(flags(tmp_path, minutes=-1.0))
     assert text == "No cell is finished.\n"
+
+
+def test_cells_of_other_settings_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare_heads, "measure", outcome)
+    compare_heads.compare(flags(tmp_path, seeds=["0"]))
+    for other in ({"epochs": 3}, {"limit": None}, {"restarted": 11}):
+        with pytest.raises(ValueError, match="same settings.*Pass another folder"):
+            compare_heads.compare(flags(tmp_path, **other))
+
+
+def test_wrong_flags_are_named(tmp_path):
+    with pytest.raises(ValueError, match="`part` must be below"):
+        compare_heads.compare(flags(tmp_path, parts=2, part=2))
+    with pytest.raises(ValueError, match="`seeds` must be integers.*seeds=0,a"):
+        compare_heads.compare(flags(tmp_path, seeds=["0", "a"]))

@@ -1,5 +1,6 @@
 """TripletHead and NPairHead: which images they choose, and what they make of them."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -7,7 +8,7 @@ from keras import ops
 import keras_mpat as mpat
 from keras_mpat import noise
 from keras_mpat.layers import NPairHead, TripletHead
-from keras_mpat.training import PGDTraining, StandardTraining
+from keras_mpat.training import FreeTraining, PGDTraining, StandardTraining
 from tests import toy
 
 X, Y = toy.data(12)
@@ -129,21 +130,49 @@ def test_one_class_has_no_negative_and_no_term():
 def test_the_pool_remembers_batches():
     head = TripletHead(negative_pool=3, batch_size=4)
     m = model(head, StandardTraining())
-    batches = [slice(0, 4), slice(4, 8), slice(8, 12)]
     assert np.all(array(head.pool_labels) == -1)
-    for batch in batches:
+    for batch in (slice(0, 4), slice(4, 8), slice(8, 12)):
         views = views_of(m, X[batch], Y[batch])
         assert np.all(Y[rows_of(views["negative"], X)] != Y[batch])
+        m.train_on_batch(X[batch], Y[batch])
     np.testing.assert_array_equal(array(head.pool), np.concatenate([X[8:], X[4:8]]))
     np.testing.assert_array_equal(array(head.pool_labels), [*Y[8:], *Y[4:8]])
-    views_of(m, X[:2], Y[:2])  # a smaller batch pushes fewer out
+    m.train_on_batch(X[:2], Y[:2])  # a smaller batch pushes fewer out
     kept = np.concatenate([X[:2], X[8:], X[4:6]])
     np.testing.assert_array_equal(array(head.pool), kept)
-    one_class = Y[:4] * 0  # all its negatives are in the pool
-    views = views_of(m, X[:4], one_class)
-    assert set(rows_of(views["negative"], X)) <= set(np.flatnonzero(Y == 1))
-    embeddings = {name: ops.ones((4, 8)) for name in views}
-    assert float(head.embedding_loss(ops.cast(one_class, "int32"), embeddings)) > 0
+
+
+def test_the_pool_has_a_negative_where_the_batch_has_none():
+    head = TripletHead(negative_pool=2, batch_size=4, margin=1.0, norm_weight=0.0)
+    m = model(head, StandardTraining(), learning_rate=0.0)
+    logs = []
+    for labels in ([0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]):
+        logs.append(m.train_on_batch(X[:4], np.array(labels), return_dict=True))
+        m.reset_metrics()
+    losses = [log["head_loss"] for log in logs]
+    assert min(losses[:3]) > 0.3
+    assert losses[3] == 0  # neither batch nor pool has another class
+
+
+def test_the_pool_takes_a_replayed_batch_once():
+    strategy = FreeTraining(mpat.Linf(0.1), replays=4, batch_size=4)
+    m = model(TripletHead(negative_pool=4, batch_size=4), strategy)
+    for start in (0, 4, 8):
+        m.train_on_batch(X[start : start + 4], Y[start : start + 4])
+    expected = np.concatenate([X[8:], X[4:8], X[:4]])
+    np.testing.assert_array_equal(array(m.head.pool), expected)
+
+
+def test_an_unbuilt_head_can_be_saved_and_a_built_one_is_for_its_model():
+    config = keras.saving.serialize_keras_object(TripletHead(margin=0.2))
+    assert keras.saving.deserialize_keras_object(config).margin == 0.2
+    for head in (TripletHead(negative_pool=2), mpat.SoftTripleHead(2)):
+        model(head, StandardTraining())
+        wide = keras.Sequential(
+            [keras.Input((5,)), keras.layers.Dense(3), keras.layers.Dense(2)]
+        )
+        with pytest.raises(ValueError, match="must be made for.*Pass a new"):
+            model(head, StandardTraining(), classifier=wide)
 
 
 def test_n_pair_against_numpy():

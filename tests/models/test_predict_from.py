@@ -76,6 +76,8 @@ def test_needs_a_head_with_similarities(place, head):
         toy.model(PGD, head=head, predict_from=place)
     with pytest.raises(ValueError, match="one similarity per class.*TripletHead"):
         toy.model(PGD, head=mpat.layers.TripletHead(), predict_from=place)
+    with pytest.raises(ValueError, match="needs a head that is trained"):
+        toy.model(PGD, head=toy.head(), head_weight=0, predict_from=place)
     with pytest.raises(ValueError, match="Did you mean 'linear'"):
         toy.model(PGD, predict_from="lineer")
 
@@ -119,3 +121,12 @@ def test_step_multiplier_multiplies_the_step(optimizer):
     assert moved[1.0, "loss"] == pytest.approx(moved[50.0, "loss"], rel=1e-5)
     np.testing.assert_allclose(moved[50.0], 50 * moved[1.0], rtol=2e-3, atol=1e-5)
     toy.assert_same(moved[1.0, "net"], moved[50.0, "net"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Adafactor", "Ftrl", "Lamb"])
+def test_step_multiplier_is_refused_where_it_has_no_effect(kind):
+    optimizer = getattr(keras.optimizers, kind)()
+    model = toy.model(PGD, head=toy.head(step_multiplier=10.0))
+    with pytest.raises(ValueError, match="has no effect with optimizers.*10.0"):
+        model.compile(optimizer)
+    toy.model(PGD, head=toy.head()).compile(optimizer)

@@ -227,7 +227,7 @@ def test_a_training_step_passes_through_the_classifier_once_per_view():
     classifier.passes.clear()
     outputs = model({"adversarial": X}, training=True)
     assert len(classifier.passes) == 1
-    logits, embedding = map(ops.convert_to_numpy, outputs["adversarial"])
+    logits, embedding = map(ops.convert_to_numpy, outputs["views"]["adversarial"])
     kernel, bias = classifier.last.get_weights()
     np.testing.assert_allclose(logits, embedding @ kernel + bias, rtol=1e-5, atol=1e-6)
 
@@ -275,3 +275,15 @@ def test_a_compiled_step_trains_it_too():
     model.compile("sgd")
     history = model.fit(X, Y, verbose=0).history
     assert np.isfinite(history["loss"][0])
+
+
+def test_the_head_predicts_for_a_subclassed_classifier():
+    classifier = Short()
+    classifier(X)
+    model = toy.model(PGD, classifier=classifier, head=toy.head(), predict_from="head")
+    model.train_on_batch(X, Y)
+    result = mpat.evaluation.evaluate_robustness(
+        model, (X, Y), mpat.attacks.FGSM(mpat.Linf(0.1)), verbose=False
+    )
+    right = model.predict(X, verbose=0).argmax(axis=1) == Y
+    np.testing.assert_array_equal(result.clean, right)

@@ -212,3 +212,22 @@ def test_ascent_of_ce_is_that_of_the_total_without_other_terms():
         deltas["ce", 0.0], deltas["total", 0.0], rtol=1e-3, atol=1e-4
     )
     assert np.abs(deltas["ce", 50.0] - deltas["total", 50.0]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"gradient_accumulation_steps": 2}, {"use_ema": True}], ids=str
+)
+def test_ascent_of_ce_combines_with_what_keras_averages(kwargs):
+    """Its input gradient is none of Keras' own: the perturbation is that without."""
+    x, y = toy.data(16)
+    deltas = []
+    for given in (kwargs, {}):
+        strategy = training.FreeTraining(
+            mpat.L2(0.3), replays=1, batch_size=16, ascent="ce"
+        )
+        model = toy.model(strategy)
+        model.compile(keras.optimizers.SGD(0.1, **given), run_eagerly=True)
+        model.train_on_batch(x, y)
+        deltas.append(delta(model))
+    np.testing.assert_array_equal(*deltas)
+    assert np.abs(deltas[0]).max() > 0.01
