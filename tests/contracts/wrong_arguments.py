@@ -103,8 +103,12 @@ HEADS = {
     "an unknown initializer": "SoftTripleHead(2, initializer='soft_tripel')",
     "embeddings that are maps": "SoftTripleHead(2)(images)",
     "a multiplicity that is a number": "SoftTripleHead(2, multiplicity=3)",
-    "prototypes of a head that is not built": "SoftTripleHead(2).compact()",
-    "nearest prototypes of a head that is not built": "SoftTripleHead(2).assign(x)",
+    "prototypes of a head that is not built": (
+        "SoftTripleHead(2, name='head').compact()"
+    ),
+    "nearest prototypes of a head that is not built": (
+        "SoftTripleHead(2, name='head').assign(x)"
+    ),
     "embeddings of other features": "modes.assign(x[:, :3])",
     "one embedding": "modes.assign(x[0])",
     "embeddings with NaN": "modes.assign(x * np.nan)",
