@@ -122,8 +122,8 @@ class PrototypeMerging(keras.callbacks.Callback):
         if len(found) != 1:
             raise ValueError(
                 "`PrototypeMerging` must be a callback of a model with one "
-                f"SoftTripleHead. Received: {type(model).__name__} {model.name!r} with "
-                f"{len(found)}. Pass head=SoftTripleHead(...) to the AdversarialModel."
+                f"SoftTripleHead. Received: {type(model).__name__} with {len(found)}. "
+                "Pass head=SoftTripleHead(...) to the AdversarialModel."
             )
         (self._head,) = found.values()
         super().set_model(model)
