@@ -139,10 +139,8 @@ def table(results: dict[tuple, dict[str, Any]]) -> str:
 
 def compare(given) -> str:
     """Runs the cells that are missing; returns the table of those that are done."""
-    seeds, warmups = (
-        _integers("seeds", given.seeds),
-        _integers("warmups", given.warmups),
-    )
+    seeds = _integers("seeds", given.seeds)
+    warmups = _integers("warmups", given.warmups)
     if given.part >= given.parts:
         raise ValueError(
             f"`part` must be below `parts`. Received: part={given.part}, parts="

@@ -102,10 +102,9 @@ def check_count(name: str, value, fix: str, *, minimum: int = 1) -> None:
         )
 
 
-def check_switch(name: str, value) -> None:
+def check_switch(name: str, value, fix: str = "Leave it out for the default.") -> None:
     """Raises unless `value` is True or False."""
     if not isinstance(value, bool):
         raise ValueError(
-            f"`{name}` must be True or False. Received: {name}={value!r}. Leave it out "
-            "for the default."
+            f"`{name}` must be True or False. Received: {name}={value!r}. {fix}"
         )

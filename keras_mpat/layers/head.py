@@ -5,7 +5,11 @@ import abc
 import keras
 from keras import ops
 
-from keras_mpat.configurable import check_positive, check_switch
+from keras_mpat import noise
+from keras_mpat.configurable import check_count, check_positive, check_switch
+
+# Their steps depend on the length of a weight, so that `stepped` changes none.
+_RELATIVE = ("Adafactor", "Ftrl", "Lamb")
 
 
 def main_view(outputs: dict):
@@ -49,6 +53,9 @@ class Head(keras.layers.Layer, abc.ABC):
                 stream.
         """
 
+    def check_optimizer(self, optimizer) -> None:
+        """Raises if the head cannot work with this Keras optimizer."""
+
     def views(self, model, x, y, views: dict) -> dict:
         """Further inputs (B, ...) whose embeddings the loss needs, by view name.
 
@@ -87,9 +94,34 @@ class Head(keras.layers.Layer, abc.ABC):
 
 
 class PairHead(Head):
-    """Base of heads that compare the examples of a batch with each other."""
+    """Base of heads that compare the examples of a batch with each other.
+
+    Args:
+        seed: seed of their choices, >= 0.
+        name, dtype: as in `keras.layers.Layer`.
+    """
 
     num_classes = None  # any
+
+    def __init__(self, *, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        check_count("seed", seed, "Pass seed=0.", minimum=0)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_state = self.seed_generator.state  # saved only as a weight
+
+    def partners(self, keys, y):
+        """A random other example of the class for each: (indices (B,), exists (B,)).
+
+        The index of an example that is alone in its class is its own.
+        """
+        own = ops.arange(ops.shape(y)[0], dtype="int32")
+        others = ops.logical_and(y[:, None] == y[None], own[:, None] != own[None])
+        index, exists = noise.choice(keys, others)
+        return ops.where(exists, index, own), exists
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
 
     def check_labels(self, classes):
         if len(classes) < 2:
@@ -122,6 +154,16 @@ class SimilarityHead(Head):
         check_switch("clean_dml", clean_dml)
         self.clean_dml = clean_dml
         self.step_multiplier = step_multiplier
+
+    def check_optimizer(self, optimizer):
+        name = type(optimizer).__name__
+        if name in _RELATIVE and self.step_multiplier != 1:
+            raise ValueError(
+                "`step_multiplier` has no effect with optimizers whose step is "
+                f"relative to the weight. Received: {name}, "
+                f"step_multiplier={self.step_multiplier}. Use SGD or Adam, or leave "
+                "step_multiplier out."
+            )
 
     def call(self, embeddings):
         self.add_loss(self.regularization())

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_mpat import noise
-from keras_mpat.configurable import check_count, check_not_negative, check_switch
+from keras_mpat.configurable import check_not_negative, check_switch
 from keras_mpat.layers.head import PairHead, main_view
 from keras_mpat.losses.n_pair import n_pair, n_pair_l2, one_pair_per_class
 from keras_mpat.losses.weighting import weighted_mean
@@ -40,29 +40,21 @@ class NPairHead(PairHead):
         l2_weight: float = 0.002,
         normalize: bool = False,
         one_pair_per_class: bool = False,
-        seed: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_not_negative("l2_weight", l2_weight, "a factor", "0.002 is usual.")
         check_switch("normalize", normalize)
         check_switch("one_pair_per_class", one_pair_per_class)
-        check_count("seed", seed, "Pass seed=0.", minimum=0)
         self.l2_weight = l2_weight
         self.normalize = normalize
         self.one_pair_per_class = one_pair_per_class
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.seed_state = self.seed_generator.state  # saved only as a weight
 
     def embedding_loss(self, y, embeddings, sample_weight=None):
         anchors = main_view(embeddings)
         size = ops.shape(anchors)[0]
-        own = ops.arange(size, dtype="int32")
-        others = ops.logical_and(y[:, None] == y[None], own[:, None] != own[None])
-        keys = noise.keys(self.seed_generator, size)
-        index, exists = noise.choice(keys, others)
-        positives = ops.take(anchors, ops.where(exists, index, own), axis=0)
+        index, exists = self.partners(noise.keys(self.seed_generator, size), y)
+        positives = ops.take(anchors, index, axis=0)
         used, share = None, 1.0
         if self.one_pair_per_class:
             used = one_pair_per_class(y, exists)
@@ -75,5 +67,5 @@ class NPairHead(PairHead):
         return weighted_mean(values, sample_weight)
 
     def get_config(self):
-        names = ("l2_weight", "normalize", "one_pair_per_class", "seed")
+        names = ("l2_weight", "normalize", "one_pair_per_class")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

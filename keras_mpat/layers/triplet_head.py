@@ -76,7 +76,6 @@ class TripletHead(PairHead):
         norm_weight: float = 0.001,
         norm: str = "code",
         joint_forward: bool = False,
-        seed: int = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -93,7 +92,6 @@ class TripletHead(PairHead):
         check_count("batch_size", batch_size, "Pass the batch size of `fit`.")
         check_not_negative("norm_weight", norm_weight, "a factor", "TLA uses 0.001.")
         check_switch("joint_forward", joint_forward)
-        check_count("seed", seed, "Pass seed=0.", minimum=0)
         self.margin = margin
         self.anchor = anchor
         self.negatives = negatives
@@ -102,9 +100,6 @@ class TripletHead(PairHead):
         self.norm_weight = norm_weight
         self.norm = norm
         self.joint_forward = joint_forward
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.seed_state = self.seed_generator.state  # saved only as a weight
         self.pool = None
 
     def build_for(self, example_shape):
@@ -138,10 +133,8 @@ class TripletHead(PairHead):
 
     def views(self, model, x, y, views):
         keys = noise.keys(self.seed_generator, ops.shape(x)[0])
-        own = ops.arange(ops.shape(x)[0], dtype="int32")
-        others = ops.logical_and(y[:, None] == y[None], own[:, None] != own[None])
-        index, exists = noise.choice(noise.fold(keys, 1), others)
-        partners = ops.take(x, ops.where(exists, index, own), axis=0)
+        index, _ = self.partners(noise.fold(keys, 1), y)
+        partners = ops.take(x, index, axis=0)
         adversarial = self.anchor == "adversarial"
         anchors = main_view(views) if adversarial else partners
         pool, labels = self._pool(x, y)
@@ -196,7 +189,7 @@ class TripletHead(PairHead):
     def get_config(self):
         names = (
             "margin anchor negatives negative_pool batch_size norm_weight norm "
-            "joint_forward seed"
+            "joint_forward"
         )
         config = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **config}

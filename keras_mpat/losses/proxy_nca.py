@@ -10,6 +10,7 @@ References:
 import keras
 from keras import ops
 
+from keras_mpat.configurable import check_switch
 from keras_mpat.losses.masked import masked_logsumexp
 from keras_mpat.objectives import class_ids
 
@@ -66,11 +67,8 @@ class ProxyNCA(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        if not isinstance(include_positive, bool):
-            raise ValueError(
-                "`include_positive` must be True or False. Received: "
-                f"include_positive={include_positive!r}. False is the paper's form."
-            )
+        fix = "False is the paper's form."
+        check_switch("include_positive", include_positive, fix)
         self.include_positive = include_positive
 
     def call(self, y_true, y_pred):

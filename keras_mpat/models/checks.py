@@ -44,8 +44,6 @@ _OF_PROBABILITIES = {
     "Poisson",
     "poisson",
 }
-_PREDICTING = ("predict_from", "head", "head_weight")
-_RELATIVE = ("Adafactor", "Ftrl", "Lamb")
 _KINDS = {"strategy": Strategy, "head": Head, "validation_attack": Attack}
 
 
@@ -101,7 +99,9 @@ def check_arguments(arguments: dict) -> None:
             "`regularizer` must be 'weights', 'features' or None. Received: "
             f"regularizer={arguments['regularizer']!r}. None adds no such term."
         )
-    _check_predict_from(**{n: arguments[n] for n in _PREDICTING})
+    _check_predict_from(
+        arguments["predict_from"], arguments["head"], arguments["head_weight"]
+    )
     if arguments["regularizer"] is None and arguments["regularizer_weight"] > 0:
         raise ValueError(
             "`regularizer_weight` has no effect without `regularizer`. Received: "
@@ -150,17 +150,6 @@ def check_built_head(head, size: int, example_shape: tuple) -> None:
                 f"Received: {head.name!r}, whose weights are for {what} {had}. Pass "
                 f"a new {type(head).__name__}."
             )
-
-
-def check_step_multiplier(head, optimizer) -> None:
-    """Raises if the optimizer's step depends on the length of a weight."""
-    name = type(optimizer).__name__
-    if name in _RELATIVE and getattr(head, "step_multiplier", 1) != 1:
-        raise ValueError(
-            "`step_multiplier` has no effect with optimizers whose step is relative "
-            f"to the weight. Received: {name}, step_multiplier={head.step_multiplier}. "
-            "Use SGD or Adam, or leave step_multiplier out."
-        )
 
 
 def shapes(classifier) -> tuple[tuple, tuple]:

@@ -115,14 +115,14 @@ def _check_arrays(x, y, model, batch_size, weights, training) -> None:
         check_labels(y, model.num_classes, len(x))
         check_label_form(y, model.loss)
         if training and model.head is not None:
-            model.head.check_labels(np.unique(known_ids(y)))
+            model.head.check_labels(np.unique(label_array(y, model.num_classes)))
     if weights is not None:
         check_weights(weights, len(x))
 
 
-def known_ids(y):
+def label_array(y, num_classes: int) -> np.ndarray:
     """Labels (N,) of checked labels (N,), (N, 1) or one-hot (N, C)."""
-    return y.argmax(-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
+    return ops.convert_to_numpy(class_ids(y, num_classes))
 
 
 def _array(data):

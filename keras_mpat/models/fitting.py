@@ -33,7 +33,8 @@ class Fitting:
             "optimizer", keras.optimizers, optimizer, "Pass 'adam', or an instance."
         )
         self.strategy.check_optimizer(_inner(optimizer))
-        checks.check_step_multiplier(self.head, _inner(optimizer))
+        if self.head is not None:
+            self.head.check_optimizer(_inner(optimizer))
         if self.classifier.dtype_policy.name == "mixed_float16":
             optimizer = _with_loss_scaling(optimizer)
         self.requested_jit = jit_compile

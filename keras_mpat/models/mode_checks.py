@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat.layers.soft_triple_head import SoftTripleHead
+from keras_mpat.models.data_checks import label_array
 
 
 def warn_of_few_examples(head, y) -> None:
@@ -18,10 +19,8 @@ def warn_of_few_examples(head, y) -> None:
     """
     if y is None or not isinstance(head, SoftTripleHead):
         return
-    y = np.asarray(ops.convert_to_numpy(y))
-    if y.ndim == 2 and y.shape[1] > 1:
-        y = y.argmax(-1)
-    examples = np.bincount(y.reshape(-1).astype("int64"), minlength=head.num_classes)
+    labels = label_array(y, head.num_classes)
+    examples = np.bincount(labels, minlength=head.num_classes)
     active = ops.convert_to_numpy(ops.sum(head.active, axis=-1))
     few = np.flatnonzero(active > examples)
     if len(few):
