@@ -23,7 +23,9 @@ class Attack(Configurable, abc.ABC):
     """A search for the worst input in a threat model. Holds no model and no state.
 
     A concrete attack is a frozen dataclass: it declares `threat_model: ThreatModel` and
-    its other fields, and implements `search`.
+    its other fields, and implements `search`. One that restarts, or aims at one class
+    after the other, also says how many `runs` it has and what one `run` is: evaluation
+    then drops what a run has fooled from the next.
 
     Call arguments:
         logits_fn: maps x (B, ...) float32 to logits (B, C).
@@ -53,6 +55,14 @@ class Attack(Configurable, abc.ABC):
     @abc.abstractmethod
     def search(self, logits_fn: LogitsFn, x, targets, keys):
         """The attack itself: x float32 (B, ...), keys (B, 2) -> x_adv."""
+
+    def runs(self, num_classes: int) -> int:
+        """Number of independent runs; the worst one counts for each example."""
+        return 1
+
+    def run(self, logits_fn, x, targets, keys, number):
+        """One run alone: as `search`; `number` is an int or a scalar tensor."""
+        return self.search(logits_fn, x, targets, keys)
 
     def scaled(self, factor) -> "Attack":
         """The same attack with epsilon and step size times `factor` (a schedule)."""

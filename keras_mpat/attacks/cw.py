@@ -61,3 +61,9 @@ class CW(GradientAttack):
 
     def search(self, logits_fn, x, targets, keys):
         return self._pgd().search(logits_fn, x, targets, keys)
+
+    def runs(self, num_classes):
+        return self.restarts
+
+    def run(self, logits_fn, x, targets, keys, number):
+        return self._pgd().run(logits_fn, x, targets, keys, number)

@@ -67,15 +67,24 @@ class PGD(GradientAttack):
         return 2.5 * self.threat_model.radius / self.steps
 
     def search(self, logits_fn, x, targets, keys):
-        goal = Goal(logits_fn, x, targets, keys, self.objective, self.target)
+        goal = self._goal(logits_fn, x, targets, keys)
+        return worst_of(self.restarts, lambda r: self._run(goal, x, keys, r), goal)
 
-        def run(r):
-            start = x
-            if self.random_start:
-                start = self.threat_model.sample(x, noise.fold(keys, r))
-            return self.ascend(goal, x, start)
+    def runs(self, num_classes):
+        return self.restarts
 
-        return worst_of(self.restarts, run, goal)
+    def run(self, logits_fn, x, targets, keys, number):
+        goal = self._goal(logits_fn, x, targets, keys)
+        return self._run(goal, x, keys, number)
+
+    def _goal(self, logits_fn, x, targets, keys):
+        return Goal(logits_fn, x, targets, keys, self.objective, self.target)
+
+    def _run(self, goal, x, keys, number):
+        start = x
+        if self.random_start:
+            start = self.threat_model.sample(x, noise.fold(keys, number))
+        return self.ascend(goal, x, start)
 
     def ascend(self, goal, x, start):
         """One run of `steps` steps from `start`, inside the ball around x."""

@@ -32,7 +32,13 @@ class RandomNoise(Attack):
     def search(self, logits_fn, x, targets, keys):
         goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
 
-        def run(r):
-            return self.threat_model.sample(x, noise.fold(keys, r))
+        def run(number):
+            return self.run(logits_fn, x, targets, keys, number)
 
         return worst_of(self.restarts, run, goal)
+
+    def runs(self, num_classes):
+        return self.restarts
+
+    def run(self, logits_fn, x, targets, keys, number):
+        return self.threat_model.sample(x, noise.fold(keys, number))

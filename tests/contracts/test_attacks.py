@@ -53,6 +53,22 @@ def test_result_does_not_depend_on_the_company(row, norm, digits):
 
 
 @EVERY
+def test_search_is_the_worst_of_its_runs(row, norm, digits):
+    logits_fn, x, y = digits
+    attack, keys = build(row, norm, epsilon=norm.epsilon / 3), noise.keys(6, len(x))
+    count = attack.runs(10)
+    x, y = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
+
+    def fooled(x_adv):
+        return _numpy(CrossEntropy().fooled(y, logits_fn(x_adv)))
+
+    run = backend.function(lambda r: attack.run(logits_fn, x, y, keys, r))
+    each = [fooled(run(ops.convert_to_tensor(r))) for r in range(count)]
+    result = fooled(attack(logits_fn, x, y, keys))
+    np.testing.assert_array_equal(result, np.any(each, axis=0))
+
+
+@EVERY
 def test_graph_and_xla_equal_eager_mode(row, norm, digits):
     logits_fn, x, y = digits
     attack, keys = build(row, norm), noise.keys(6, len(x))
