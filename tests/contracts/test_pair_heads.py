@@ -16,7 +16,7 @@ PGD = training.PGDTraining(mpat.Linf(0.1), steps=2)
 
 
 def test_trains_saves_and_continues(make, tmp_path):
-    model = toy.model(PGD, head=make(), eager=False)
+    model = toy.model(PGD, head=make())
     history = model.fit(X, Y, batch_size=6, epochs=6, verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
     assert np.all(np.isfinite(history["head_loss"]))
@@ -38,6 +38,7 @@ def test_weight_zero_is_no_head(make):
 
 
 def test_a_partial_last_batch_and_weights(make):
+    """The one training of this file in a compiled graph."""
     model = toy.model(PGD, head=make(), eager=False)
     weights = np.linspace(0, 2, len(X)).astype("float32")
     history = model.fit(X, Y, sample_weight=weights, batch_size=8, epochs=2, verbose=0)
