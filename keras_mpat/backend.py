@@ -3,6 +3,7 @@
 input_gradient   gradient of an objective with respect to its input
 loop             a loop inside the graph (unrolled where XLA would be slow)
 function         compile a Python function, optionally with XLA
+full_precision   float32 products without TensorFloat-32
 draw_seed        an int, a SeedGenerator or a key -> a key
 device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
@@ -127,6 +128,32 @@ def function(python_function: Callable, *, jit_compile: bool = False) -> Callabl
 def _traced(python_function, jit_compile, *arguments):
     with xla(jit_compile):
         return python_function(*arguments)
+
+
+@contextlib.contextmanager
+def full_precision():
+    """Within it, accelerators multiply float32 in float32, not in TensorFloat-32."""
+    if NAME == "jax":
+        with jax.default_matmul_precision("highest"):
+            yield
+    elif NAME == "tensorflow":
+        settings = tf.config.experimental
+        before = settings.tensor_float_32_execution_enabled()
+        settings.enable_tensor_float_32_execution(False)
+        try:
+            yield
+        finally:
+            settings.enable_tensor_float_32_execution(before)
+    else:
+        flags = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = [flag.allow_tf32 for flag in flags]
+        for flag in flags:
+            flag.allow_tf32 = False
+        try:
+            yield
+        finally:
+            for flag, value in zip(flags, before, strict=True):
+                flag.allow_tf32 = value
 
 
 def has_accelerator() -> bool:

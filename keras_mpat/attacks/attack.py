@@ -52,6 +52,18 @@ class Attack(Configurable, abc.ABC):
         keys = noise.keys(seed, ops.shape(x)[0])
         return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
 
+    def stages(self, num_classes: int) -> dict[str, "Attack"]:
+        """The attacks, by name, that evaluation runs one after the other instead.
+
+        Each from the clean image, on the examples that those before have not fooled.
+        """
+        return {type(self).__name__: self}
+
+    @property
+    def passes(self) -> int:
+        """Forward and backward passes of a run, roughly: for the progress bar."""
+        return 1
+
     @abc.abstractmethod
     def search(self, logits_fn: LogitsFn, x, targets, keys):
         """The attack itself: x float32 (B, ...), keys (B, 2) -> x_adv."""

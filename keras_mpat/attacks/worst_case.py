@@ -47,6 +47,9 @@ class WorstCase(Attack):
     def scaled(self, factor):
         return WorstCase([attack.scaled(factor) for attack in self.attacks])
 
+    def stages(self, num_classes):
+        return by_name(self.attacks)
+
     def search(self, logits_fn, x, targets, keys):
         goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
         worst = None
@@ -55,3 +58,12 @@ class WorstCase(Attack):
             score = goal.score(x_adv)
             worst = score if worst is None else keep_worse(worst, score)
         return worst[0]
+
+
+def by_name(attacks: Sequence[Attack]) -> dict[str, Attack]:
+    """Attacks by the names of their classes, numbered where two have the same."""
+    names = [type(attack).__name__ for attack in attacks]
+    return {
+        name if names.count(name) == 1 else f"{name} {number}": attack
+        for number, (name, attack) in enumerate(zip(names, attacks, strict=True), 1)
+    }

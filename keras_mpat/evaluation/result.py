@@ -10,13 +10,13 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One attack of an evaluation.
+class Part:
+    """One of the attacks that follow one another in a stage.
 
     Attributes:
-        name: how the caller named the attack.
+        name: its name.
         attack: its repr: every setting, step size included.
-        correct: bool (N,), which examples this attack alone left correct.
+        correct: bool (N,), which examples it and the parts before it left correct.
         seconds: time spent.
     """
 
@@ -27,13 +27,40 @@ class Stage:
 
     @property
     def accuracy(self) -> float:
-        """Share of examples that are correct under this attack alone."""
+        """Share of examples that are correct."""
         return float(np.mean(self.correct))
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of `accuracy`."""
         return wilson_interval(int(np.sum(self.correct)), len(self.correct))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return {
+            "name": self.name,
+            "attack": self.attack,
+            "accuracy": self.accuracy,
+            "interval": list(self.interval),
+            "seconds": round(self.seconds, 3),
+            "correct": _to_text(self.correct),
+        }
+
+
+@dataclass(frozen=True)
+class Stage(Part):
+    """One attack of an evaluation, as the caller named it.
+
+    Attributes:
+        correct: bool (N,), which examples this attack alone left correct.
+        parts: those it consists of, in order, e.g. of `AutoAttack`; else itself.
+    """
+
+    parts: tuple[Part, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        parts = [part.to_dict() for part in self.parts]
+        return super().to_dict() | {"parts": parts if len(parts) > 1 else []}
 
 
 @dataclass(frozen=True)
@@ -78,17 +105,6 @@ class RobustnessResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; verdicts as strings of 0 and 1."""
-        stages = [
-            {
-                "name": stage.name,
-                "attack": stage.attack,
-                "accuracy": stage.accuracy,
-                "interval": list(stage.interval),
-                "seconds": round(stage.seconds, 3),
-                "correct": _to_text(stage.correct),
-            }
-            for stage in self.stages
-        ]
         return {
             "n": self.n,
             "clean_accuracy": self.clean_accuracy,
@@ -98,7 +114,7 @@ class RobustnessResult:
             "seed": self.seed,
             "clean": _to_text(self.clean),
             "robust": _to_text(self.robust),
-            "stages": stages,
+            "stages": [stage.to_dict() for stage in self.stages],
         }
 
     def save(self, path: str | os.PathLike) -> None:
@@ -114,8 +130,11 @@ class RobustnessResult:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
         stages = tuple(
-            Stage(s["name"], s["attack"], _to_flags(s["correct"]), s["seconds"])
-            for s in values["stages"]
+            Stage(
+                *_fields(stage),
+                tuple(Part(*_fields(p)) for p in stage.get("parts", [])),
+            )
+            for stage in values["stages"]
         )
         return cls(
             clean=_to_flags(values["clean"]),
@@ -131,7 +150,8 @@ class RobustnessResult:
             return False
         first, second = self.to_dict(), other.to_dict()
         for stage in (*first["stages"], *second["stages"]):
-            del stage["seconds"]
+            for part in (stage, *stage["parts"]):
+                del part["seconds"]
         return first == second
 
 
@@ -148,6 +168,11 @@ def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float,
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+
+
+def _fields(values: dict[str, Any]) -> tuple:
+    correct = _to_flags(values["correct"])
+    return values["name"], values["attack"], correct, values["seconds"]
 
 
 def _to_text(flags: np.ndarray) -> str:

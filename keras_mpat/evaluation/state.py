@@ -1,88 +1,131 @@
-"""Finished buckets of an evaluation, in memory and in a folder that outlives a kill."""
+"""Work on chunks of an evaluation, in memory and in a folder that outlives a kill."""
 
+import dataclasses
 import hashlib
 import json
 import os
+import time
+from dataclasses import dataclass
 
 import numpy as np
 
+_EVERY = 20.0  # seconds between two writes of a chunk that is not finished
+
+
+@dataclass
+class Chunk:
+    """Examples that go through all attacks together, and how far they have come.
+
+    Attributes:
+        number: of the chunk, from 0.
+        digest: of its inputs and labels.
+        rows: arrays (N, ...) by name.
+        position: (part, run, example) that comes next; parts are those of the plan.
+        seconds: time spent on each part, by its number.
+    """
+
+    number: int
+    digest: str
+    rows: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    position: tuple[int, int, int] = (0, 0, 0)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    finished: bool = False
+
+    def spent(self, part: int, seconds: float) -> None:
+        """Adds time to a part."""
+        self.seconds[str(part)] = self.seconds.get(str(part), 0.0) + seconds
+
 
 class State:
-    """Verdicts by bucket number; with a folder, each bucket is written when it is done.
+    """Chunks by number; with a folder, they are written as the work goes on.
 
     Args:
-        folder: where to keep buckets, or `None`: memory only.
+        folder: where to keep chunks, or `None`: memory only.
         fingerprint: JSON values that name the evaluation.
 
     Raises:
-        ValueError: the folder holds buckets of another evaluation.
+        ValueError: the folder holds chunks of another evaluation.
     """
 
     def __init__(self, folder, fingerprint: dict):
-        self._folder = None if folder is None else os.fspath(folder)
-        self._rows: dict[int, dict[str, np.ndarray]] = {}
-        self._seconds: dict[int, dict[str, float]] = {}
-        if self._folder is not None:
+        self.folder = None if folder is None else os.fspath(folder)
+        self._chunks: dict[int, Chunk] = {}
+        self._written = time.monotonic()
+        if self.folder is not None:
             self._open(fingerprint)
 
     def _open(self, fingerprint: dict) -> None:
-        os.makedirs(self._folder, exist_ok=True)
-        path = os.path.join(self._folder, "evaluation.json")
+        os.makedirs(self.folder, exist_ok=True)
+        path = os.path.join(self.folder, "evaluation.json")
         fingerprint = json.loads(json.dumps(fingerprint))  # tuples become lists
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
             if found != fingerprint:
-                changed = [key for key in found if found[key] != fingerprint.get(key)]
+                names = sorted(found.keys() | fingerprint.keys())
+                changed = [k for k in names if found.get(k) != fingerprint.get(k)]
                 raise ValueError(
                     "`state_dir` holds another evaluation. Received: "
-                    f"state_dir={self._folder!r}, which differs in {changed}. Pass a "
+                    f"state_dir={self.folder!r}, which differs in {changed}. Pass a "
                     "new folder, or remove this one."
                 )
         _write(path, json.dumps(fingerprint).encode())
 
-    def get(self, number: int, data: str):
-        """The rows of a finished bucket with this digest of its data, or None."""
+    def chunk(self, number: int, data: str) -> Chunk:
+        """A chunk as it was left, or a new one, for data with this digest."""
         path = self._path(number)
         if path is None or not os.path.exists(path):
-            return None
-        with np.load(path, allow_pickle=False) as stored:
-            rows = {name: stored[name] for name in stored.files}
-        if str(rows.pop("data")) != data:
-            raise ValueError(
-                "`state_dir` holds an evaluation of other data (inputs and labels). "
-                f"Received: state_dir={self._folder!r}, bucket {number}. Pass a new "
-                "folder, or remove this one."
-            )
-        self._seconds[number] = json.loads(str(rows.pop("seconds")))
-        self._rows[number] = rows
-        return rows
+            chunk = Chunk(number, data)
+        else:
+            chunk = _read(path, number)
+            if chunk.digest != data:
+                raise ValueError(
+                    "`state_dir` holds an evaluation of other data (inputs and "
+                    f"labels). Received: state_dir={self.folder!r}, chunk {number}. "
+                    "Pass a new folder, or remove this one."
+                )
+        self._chunks[number] = chunk
+        return chunk
 
-    def put(self, number: int, data: str, rows: dict, seconds: dict) -> None:
-        """Keeps the rows of a bucket, the digest of its data and its seconds."""
-        self._rows[number], self._seconds[number] = rows, seconds
-        path = self._path(number)
-        if path is not None:
-            with open(f"{path}.part", "wb") as file:
-                np.savez(file, data=data, seconds=json.dumps(seconds), **rows)
-            os.replace(f"{path}.part", path)
-
-    def seconds(self, name: str) -> float:
-        """Time spent on an attack in all buckets, interruptions included."""
-        return sum(seconds[name] for seconds in self._seconds.values())
-
-    def concatenated(self) -> dict[str, np.ndarray]:
-        """All buckets in order, as one array per name."""
-        ordered = [self._rows[number] for number in sorted(self._rows)]
-        return {
-            name: np.concatenate([rows[name] for rows in ordered])
-            for name in ordered[0]
+    def save(self, chunk: Chunk) -> None:
+        """Writes a chunk if it is finished, or has not been written for a while."""
+        path = self._path(chunk.number)
+        now = time.monotonic()
+        if path is None or not (chunk.finished or now > self._written + _EVERY):
+            return
+        head = {
+            "position": list(chunk.position),
+            "seconds": chunk.seconds,
+            "finished": chunk.finished,
         }
+        with open(f"{path}.part", "wb") as file:
+            np.savez(file, data=chunk.digest, head=json.dumps(head), **chunk.rows)
+        os.replace(f"{path}.part", path)
+        self._written = now
+
+    def part(self, number: int) -> tuple[np.ndarray, float]:
+        """Verdicts after a part, and time spent on it, before interruptions, too."""
+        chunks = self._chunks.values()
+        seconds = sum(chunk.seconds.get(str(number), 0.0) for chunk in chunks)
+        return self.concatenated(f"part {number}"), seconds
+
+    def concatenated(self, name: str) -> np.ndarray:
+        """The rows of this name of all chunks, in order."""
+        ordered = sorted(self._chunks)
+        return np.concatenate([self._chunks[number].rows[name] for number in ordered])
 
     def _path(self, number: int):
-        if self._folder is None:
+        if self.folder is None:
             return None
-        return os.path.join(self._folder, f"bucket-{number:06d}.npz")
+        return os.path.join(self.folder, f"chunk-{number:06d}.npz")
+
+
+def _read(path: str, number: int) -> Chunk:
+    with np.load(path, allow_pickle=False) as stored:
+        rows = {name: stored[name] for name in stored.files}
+    digest, head = str(rows.pop("data")), json.loads(str(rows.pop("head")))
+    position = tuple(head["position"])
+    return Chunk(number, digest, rows, position, head["seconds"], head["finished"])
 
 
 def digest(arrays) -> str:
@@ -106,14 +149,6 @@ def without_names(config):
     if isinstance(config, (list, tuple)):
         return [without_names(entry) for entry in config]
     return config
-
-
-def count(data, limit: int | None, size: int) -> int | None:
-    """Number of buckets, if the data tells its length."""
-    if not isinstance(data, (tuple, list)):
-        return None if limit is None else -(-limit // size)
-    n = len(data[0]) if limit is None else min(limit, len(data[0]))
-    return -(-n // size)
 
 
 def _write(path: str, content: bytes) -> None:

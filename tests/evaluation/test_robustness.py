@@ -134,37 +134,113 @@ class _Stop(Exception):
     pass
 
 
-def interrupt_after(monkeypatch, buckets):
-    """The next evaluation dies after this many buckets."""
-    from keras_mpat.evaluation import robustness
+def interrupt_after(monkeypatch, batches):
+    """The next evaluation dies after so many batches; each is written at once."""
+    from keras_mpat.evaluation import driver, state
 
-    real, done = robustness._Run.bucket, []
+    real, done = driver.Driver._attack, []
 
-    def bucket(self, *arguments):
-        if len(done) == buckets:
+    def attack(self, *arguments):
+        if len(done) == batches:
             raise _Stop
         done.append(1)
         return real(self, *arguments)
 
-    monkeypatch.setattr(robustness._Run, "bucket", bucket)
+    monkeypatch.setattr(driver.Driver, "_attack", attack)
+    monkeypatch.setattr(state, "_EVERY", -1.0)
     return done
 
 
-@pytest.mark.parametrize("buckets", [0, 1, 2])
-def test_an_interrupted_evaluation_continues(tmp_path, monkeypatch, buckets):
-    attack, data = noisy()
+def in_parts():
+    """Restarts, and attacks that follow one another: 400 examples of a near border."""
+    ball, (x, y) = mpat.Linf(0.1), points(np.linspace(0.0, 0.12, 400))
+    noise = attacks.RandomNoise(ball, restarts=2)
+    chain = attacks.WorstCase([noise, attacks.RandomNoise(ball), attacks.FGSM(ball)])
+    return {"noise": noise, "chain": chain}, (x, y)
+
+
+@pytest.mark.parametrize("interrupted", [1, 30, 60])
+def test_an_interrupted_evaluation_continues(tmp_path, monkeypatch, interrupted):
+    """20 per batch, 320 in a chunk: 2 chunks, 5 runs in 4 parts."""
+    attack, data = in_parts()
     options = dict(batch_size=20, state_dir=tmp_path / "state")
-    expected = evaluate(attack, data, batch_size=20)
-    with monkeypatch.context() as patch, pytest.raises(_Stop):
-        interrupt_after(patch, buckets)
-        evaluate(attack, data, **options)
     with monkeypatch.context() as patch:
-        done = interrupt_after(patch, 99)
-        assert evaluate(attack, data, **options) == expected
-    assert len(done) == 3 - buckets
+        done = interrupt_after(patch, 999)
+        expected, count = evaluate(attack, data, batch_size=20), len(done)
+    assert 70 < count <= 100
     with monkeypatch.context() as patch:
-        done = interrupt_after(patch, 0)  # finished: nothing is computed
+        interrupt_after(patch, interrupted)
+        if interrupted < count:
+            with pytest.raises(_Stop):
+                evaluate(attack, data, **options)
+        else:
+            evaluate(attack, data, **options)
+    with monkeypatch.context() as patch:
+        done = interrupt_after(patch, 999)
         assert evaluate(attack, data, **options) == expected
+    assert len(done) == max(count - interrupted, 0)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 0)  # finished: nothing is computed
+        assert evaluate(attack, data, **options) == expected
+
+
+def test_what_one_part_fools_is_not_attacked_by_the_next():
+    ball, (x, y) = mpat.Linf(0.2), points()
+
+    @dataclass(frozen=True, eq=False)
+    class Counting(attacks.FGSM):
+        """Writes down whom it attacks, before the batch is filled up."""
+
+        def search(self, logits_fn, x, targets, keys):
+            seen.extend(round(float(v), 2) for v in np.unique(np.asarray(x)[:, 0]))
+            return super().search(logits_fn, x, targets, keys)
+
+    import tensorflow as tf
+
+    seen = []
+    small = Counting(mpat.Linf(0.12))
+    tf.config.run_functions_eagerly(True)
+    try:
+        result = evaluate(attacks.WorstCase([small, Counting(ball)]), (x, y))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert seen == [0.55, 0.65, 0.75, 0.85, 0.6, 0.8, 0.65, 0.75, 0.8, 0.85]
+    (stage,) = result.stages
+    assert [part.name for part in stage.parts] == ["Counting 1", "Counting 2"]
+    np.testing.assert_array_equal(stage.parts[0].correct, MARGINS > 0.12)
+    np.testing.assert_array_equal(stage.parts[1].correct, MARGINS > 0.2)
+    np.testing.assert_array_equal(stage.correct, MARGINS > 0.2)
+
+
+def test_kept_examples_prove_every_success(tmp_path):
+    attack, (x, y) = in_parts()
+    result = evaluate(attack, (x, y), batch_size=20, state_dir=tmp_path)
+    kept = [np.load(path) for path in sorted(tmp_path.glob("chunk-*.npz"))]
+    adversarial = np.concatenate([chunk["adversarial"] for chunk in kept])
+    broken_by = np.concatenate([chunk["broken by"] for chunk in kept])
+    np.testing.assert_array_equal(broken_by >= 0, result.clean & ~result.robust)
+    assert {-1, 0, 3} <= set(broken_by.tolist())
+    wrong = threshold().predict(adversarial, verbose=0).argmax(axis=-1) != y
+    np.testing.assert_array_equal(wrong, ~result.robust)
+    assert np.abs(adversarial - x).max() <= 0.1 + 1e-6
+
+
+@keras.saving.register_keras_serializable("keras_mpat_tests")
+@dataclass(frozen=True, eq=False)
+class Leaving(attacks.Attack):
+    """Moves farther than it may, or to nowhere."""
+
+    threat_model: mpat.ThreatModel
+    by: float = 0.3
+
+    def search(self, logits_fn, x, targets, keys):
+        return x - self.by
+
+
+@pytest.mark.parametrize("by", [0.21, np.nan])
+def test_an_attack_that_leaves_the_ball_is_refused(by):
+    with pytest.raises(ValueError, match=r"finite examples in the ball.*project"):
+        evaluate(Leaving(BALL, by=by))
 
 
 def test_a_state_of_another_evaluation_is_refused(tmp_path):

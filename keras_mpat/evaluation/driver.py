@@ -1,0 +1,196 @@
+"""Who still stands after which attack: the work on one chunk of examples.
+
+The examples of a chunk go through attack after attack, part after part of an attack
+that is a sequence, run after run. What a run has fooled is not attacked by the next
+one. Batches of one fixed size hold those that are left; the last one is filled up with
+copies. Every success is checked again from the array that is kept: in the ball, in the
+box, misclassified in float32.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+from keras_mpat import backend, noise
+from keras_mpat.attacks import Attack
+from keras_mpat.attacks.attack import check_logits
+from keras_mpat.evaluation.state import Chunk
+from keras_mpat.objectives import CrossEntropy
+
+_TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
+
+
+@dataclass(frozen=True)
+class Part:
+    """One attack of the plan.
+
+    Attributes:
+        attack: number of the caller's attack that it belongs to.
+        name: its name within that attack.
+        value: the attack itself.
+        key: number folded into the noise keys; `None`: the caller's attack itself.
+        runs: its number of runs.
+    """
+
+    attack: int
+    name: str
+    value: Attack
+    key: int | None
+    runs: int
+
+
+def plan(named: Mapping[str, Attack], num_classes: int) -> list[Part]:
+    """The parts of all attacks, in the order in which they run."""
+    parts = []
+    for number, attack in enumerate(named.values()):
+        for key, (name, value) in enumerate(attack.stages(num_classes).items()):
+            own = None if value is attack else key
+            parts.append(Part(number, name, value, own, value.runs(num_classes)))
+    return parts
+
+
+class Driver:
+    """The compiled functions of one evaluation.
+
+    Args:
+        classifier: a Keras model with logits.
+        parts: from `plan`.
+        seed: of the attacks' noise.
+        batch_size: examples per compiled batch.
+        keep: whether chunks hold the adversarial examples.
+    """
+
+    def __init__(self, classifier, parts, *, seed: int, batch_size: int, keep: bool):
+        self._classifier, self._parts, self._seed = classifier, parts, seed
+        self._size, self._keep = batch_size, keep
+        self._clean = backend.function(self._clean_pass)
+        self._verdict = backend.function(self._verdict_pass)
+        self._runs = [backend.function(self._run_of(part)) for part in parts]
+
+    def _logits(self, x):
+        return ops.cast(self._classifier(x, training=False), "float32")
+
+    def _clean_pass(self, x, y):
+        def goal(z):
+            logits = self._logits(z)
+            return CrossEntropy()(y, logits), logits
+
+        gradient, _, logits = backend.input_gradient(goal, x)
+        size = ops.max(ops.abs(ops.reshape(gradient, (x.shape[0], -1))), axis=-1)
+        return ~CrossEntropy().fooled(y, logits), size == 0, logits
+
+    def _verdict_pass(self, x_adv, y):
+        return CrossEntropy().fooled(y, self._logits(x_adv))
+
+    def _run_of(self, part: Part) -> Callable:
+        def run(x, y, keys, number):
+            part.value.threat_model.check_example(tuple(x.shape[1:]))
+            if part.key is not None:
+                keys = noise.fold(keys, part.key)
+            x_adv = part.value.run(self._logits, x, y, keys, number)
+            x_adv = ops.stop_gradient(x_adv)
+            return x_adv, part.value.threat_model.project(x_adv, x)
+
+        return run
+
+    def work(self, chunk: Chunk, x, y, first: int, step: Callable) -> None:
+        """Continues a chunk to its end.
+
+        Args:
+            chunk: is changed in place.
+            x, y: its examples, (N, ...) float32 and (N,) int32.
+            first: index of the first of them in the data set.
+            step: called as `step(part, runs)` after each batch, with the number of the
+                part and how many of its runs are done.
+        """
+        rows = chunk.rows
+        if "clean" not in rows:
+            self._look(chunk, x, y)
+        for number, part in enumerate(self._parts):
+            alive = rows.setdefault(f"alive {part.attack}", rows["clean"].copy())
+            for run in range(part.runs):
+                if (number, run) >= chunk.position[:2]:
+                    self._run(chunk, number, run, alive, (x, y, first), step)
+                step(number, run + 1)
+            rows.setdefault(f"part {number}", alive.copy())
+        rows.pop("left", None)
+        chunk.finished = True
+
+    def _look(self, chunk: Chunk, x, y) -> None:
+        """The clean pass: right or wrong, and zero gradients."""
+        clean, zero = np.zeros(len(x), "bool"), np.zeros(len(x), "bool")
+        for rows, count in _batches(np.arange(len(x)), self._size):
+            parts = self._clean(*map(ops.convert_to_tensor, (x[rows], y[rows])))
+            right, flat, logits = map(ops.convert_to_numpy, parts)
+            check_logits(logits)
+            clean[rows[:count]], zero[rows[:count]] = right[:count], flat[:count]
+        chunk.rows |= {"clean": clean, "zero gradient": zero}
+        chunk.rows["broken by"] = np.full(len(x), -1, "int32")
+        if self._keep:
+            chunk.rows["adversarial"] = x.copy()
+
+    def _run(self, chunk: Chunk, number: int, run: int, alive, data, step) -> None:
+        start = chunk.position[2] if chunk.position[:2] == (number, run) else 0
+        if not start:
+            chunk.rows["left"] = alive.copy()
+        left, begun = np.flatnonzero(chunk.rows["left"]), time.perf_counter()
+        for taken in range(start, len(left), self._size):
+            filled, count = next(_batches(left[taken:], self._size))
+            fooled, x_adv = self._attack(number, run, filled, data)
+            self._enter(chunk, number, filled[:count], fooled[:count], x_adv[:count])
+            alive[filled[:count][fooled[:count]]] = False
+            chunk.position = (number, run, taken + count)
+            begun, last = time.perf_counter(), begun
+            chunk.spent(number, begun - last)
+            step(number, run + (taken + count) / len(left))
+        chunk.position = (number, run + 1, 0)
+
+    def _enter(self, chunk: Chunk, number: int, examples, fooled, x_adv) -> None:
+        """Notes which part was the first to fool an example, and how."""
+        new = fooled & (chunk.rows["broken by"][examples] < 0)
+        chunk.rows["broken by"][examples[new]] = number
+        if self._keep:
+            chunk.rows["adversarial"][examples[new]] = x_adv[new]
+
+    def _attack(self, number: int, run: int, filled, data):
+        """(fooled (B,), x_adv (B, ...)) of one run on the examples `filled`."""
+        x, y, first = data
+        x, y = ops.convert_to_tensor(x[filled]), ops.convert_to_tensor(y[filled])
+        keys = noise.of_indices(self._seed, first + filled)
+        found, inside = self._runs[number](x, y, keys, ops.convert_to_tensor(run))
+        check_example(found, inside, self._parts[number].value)
+        with backend.full_precision():
+            fooled = self._verdict(inside, y)
+        return ops.convert_to_numpy(fooled), ops.convert_to_numpy(inside)
+
+
+def check_example(found, inside, attack: Attack) -> None:
+    """Raises if an attack left the ball or the box.
+
+    Args:
+        found: what it returned, (B, ...).
+        inside: the same, projected.
+        attack: whose it is.
+    """
+    found, inside = ops.convert_to_numpy(found), ops.convert_to_numpy(inside)
+    low, high = attack.threat_model.bounds
+    width = float(np.max(np.asarray(high, "float64") - np.asarray(low, "float64")))
+    outside = np.abs(found.astype("float64") - inside).max()
+    if not outside <= _TOLERANCE * width:  # NaN, too
+        raise ValueError(
+            "`attacks` must return finite examples in the ball and the box. Received: "
+            f"{attack!r}, whose examples are {outside:.2g} outside (input units). End "
+            "its search with threat_model.project(x_adv, x)."
+        )
+
+
+def _batches(indices: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Yields (indices (size,), count): the last batch repeats its first one."""
+    for start in range(0, len(indices), size):
+        batch = indices[start : start + size]
+        filled = np.full(size, batch[0])
+        filled[: len(batch)] = batch
+        yield filled, len(batch)
