@@ -2,10 +2,10 @@
 
     python examples/evaluate.py --run_dir runs/digits_2
     python examples/evaluate.py --run_dir runs/digits_2 --attacks fgsm,pgd10 --limit 200
-    python examples/evaluate.py --run_dir runs/digits_2 --attacks pgd100,cw100
+    python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack
 
 Works on classifier.keras alone, in a process that has not trained it. Interrupted, the
-same command continues. The attacks are PGD and its relatives: a first look, no audit.
+same command continues. By default the attacks are PGD and its relatives: a first look.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _STRONG = {
     "pgd100": ("PGD-{}×{}", attacks.PGD, {"steps": 100, "restarts": 5}),
     "cw100": ("CW-{}×{}", attacks.CW, {"steps": 100, "restarts": 5}),
 }
-_ALL = _SUITE | _STRONG
+_ALL = _SUITE | _STRONG | {"autoattack": ("", attacks.AutoAttack, {})}
 
 
 def suite(
@@ -56,15 +56,17 @@ def suite(
     names: Sequence[str] = tuple(_SUITE),
     steps_factor: int = 1,
     restarts: int | None = None,
+    num_classes: int = 10,
 ) -> dict[str, attacks.Attack]:
     """The attacks of the table by title.
 
     Args:
         epsilon: radius of the Linf ball.
         names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise; and
-            pgd100, cw100, whose steps are epsilon / 10.
+            pgd100, cw100, whose steps are epsilon / 10; autoattack.
         steps_factor: multiplies the steps of all that iterate.
         restarts: replaces the restarts of those that restart.
+        num_classes: of the data; AutoAttack has another protocol for two and three.
 
     Raises:
         ValueError: an unknown name.
@@ -81,7 +83,8 @@ def suite(
         if "restarts" in options and "steps" in options and restarts is not None:
             options["restarts"] = restarts
         counts = [options[key] for key in ("steps", "restarts") if key in options]
-        chosen[title.format(*counts)] = kind(mpat.Linf(epsilon), **options)
+        attack = kind(mpat.Linf(epsilon), **options)
+        chosen[title.format(*counts) or attack.title(num_classes)] = attack
     return chosen
 
 
@@ -221,7 +224,8 @@ def main(arguments: list[str]) -> None:
         record, _ = finished(given.run_dir)
         epsilon = length(given.epsilon) or record["settings"]["epsilon"]
         counts = {"steps_factor": given.steps_factor, "restarts": given.restarts}
-        chosen = suite(epsilon, names=given.attacks, **counts)
+        classes = datasets.info(**source(record)).num_classes
+        chosen = suite(epsilon, names=given.attacks, num_classes=classes, **counts)
         options = {name: given[name].value for name in ("limit", "batch_size", "seed")}
         result = evaluate(
             given.run_dir, chosen=chosen, state_dir=given.state_dir, **options

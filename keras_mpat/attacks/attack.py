@@ -52,6 +52,10 @@ class Attack(Configurable, abc.ABC):
         keys = noise.keys(seed, ops.shape(x)[0])
         return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
 
+    def title(self, num_classes: int) -> str:
+        """Its name in tables of a model with so many classes, if the user gives none."""
+        return type(self).__name__
+
     def stages(self, num_classes: int) -> dict[str, "Attack"]:
         """The attacks, by name, that evaluation runs one after the other instead.
 

@@ -48,7 +48,7 @@ class WorstCase(Attack):
         return WorstCase([attack.scaled(factor) for attack in self.attacks])
 
     def stages(self, num_classes):
-        return by_name(self.attacks)
+        return by_name(self.attacks, num_classes)
 
     def search(self, logits_fn, x, targets, keys):
         goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
@@ -60,9 +60,9 @@ class WorstCase(Attack):
         return worst[0]
 
 
-def by_name(attacks: Sequence[Attack]) -> dict[str, Attack]:
-    """Attacks by the names of their classes, numbered where two have the same."""
-    names = [type(attack).__name__ for attack in attacks]
+def by_name(attacks: Sequence[Attack], num_classes: int) -> dict[str, Attack]:
+    """Attacks by their titles, numbered where two have the same."""
+    names = [attack.title(num_classes) for attack in attacks]
     return {
         name if names.count(name) == 1 else f"{name} {number}": attack
         for number, (name, attack) in enumerate(zip(names, attacks, strict=True), 1)

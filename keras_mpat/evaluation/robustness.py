@@ -72,8 +72,9 @@ def evaluate_robustness(
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
-    classifier, named = _load(model_or_path), _by_name(attacks)
+    classifier = _load(model_or_path)
     shape, output = shapes(classifier)
+    named = _by_name(attacks, output[-1])
     parts = driver.plan(named, output[-1])
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
     fingerprint = _fingerprint(classifier, named) | settings
@@ -176,7 +177,7 @@ def _load(model_or_path):
     return model
 
 
-def _by_name(attacks) -> dict[str, Attack]:
+def _by_name(attacks, num_classes: int) -> dict[str, Attack]:
     if not isinstance(attacks, (list, tuple, Mapping)):
         attacks = [attacks]
     for attack in attacks.values() if isinstance(attacks, Mapping) else attacks:
@@ -186,7 +187,7 @@ def _by_name(attacks) -> dict[str, Attack]:
                 f"attacks with {attack!r}. Pass attacks.PGD(keras_mpat.Linf(0.3))."
             )
     if not isinstance(attacks, Mapping):
-        attacks = by_name(attacks)
+        attacks = by_name(attacks, num_classes)
     if not attacks:
         raise ValueError(
             "`attacks` must hold at least one attack. Received: none. Pass "

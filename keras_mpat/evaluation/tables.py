@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_mpat.attacks import Attack
+from keras_mpat.attacks import Attack, AutoAttack
 from keras_mpat.evaluation.modes import PrototypeModes
-from keras_mpat.evaluation.result import RobustnessResult, Stage
+from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
 from keras_mpat.threat_models import ThreatModel
 
 NOT_AUDITED = "PGD-type attacks only, not audited."
+_AFTER = "Rows that begin with ↳ say what is left after this part of the attack above. "
 
 
 def robustness_table(
@@ -33,12 +34,26 @@ def robustness_table(
         for result in results.values():
             row.append(_percent(result.stages[number].correct, result))
         rows.append(row)
+        rows += _parts([result.stages[number].parts for result in results.values()])
     rows.append(["**worst case**", "", "", ""])
     rows[-1] += [f"**{_percent(r.robust, r)}**" for r in results.values()]
     rows.append(["zero input gradients", "", "", ""])
     rows[-1] += [f"{100 * result.zero_gradients:.2f} %" for result in results.values()]
-    note = f"n = {first.n}; percent correct with 95 % Wilson intervals. {NOT_AUDITED}"
+    note = f"n = {first.n}; percent correct with 95 % Wilson intervals. "
+    note += _AFTER * any(row[0].startswith("↳") for row in rows)
+    black_box = any(isinstance(attack, AutoAttack) for attack in attacks.values())
+    note += "Not audited." if black_box else NOT_AUDITED
     return f"{_markdown(rows)}\n\n{note}"
+
+
+def _parts(of_results: Sequence[tuple[Part, ...]]) -> list[list[str]]:
+    """A row for each part of an attack that has several."""
+    if len(of_results[0]) < 2:
+        return []
+    return [
+        [f"↳ {parts[0].name}", "", "", ""] + [_share(part.accuracy) for part in parts]
+        for parts in zip(*of_results, strict=True)
+    ]
 
 
 def prototype_table(
