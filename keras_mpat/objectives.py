@@ -42,6 +42,14 @@ class Objective(Configurable, abc.ABC):
     def targeted(self, targets, logits):
         """Value per example (B,); higher is closer to the target classes `targets`."""
 
+    def toward(self, labels, classes, logits):
+        """Value per example (B,): away from `labels`, by way of the class `classes`.
+
+        For attacks that aim at one wrong class after the other and succeed with any.
+        By default `targeted(classes, logits)`.
+        """
+        return self.targeted(classes, logits)
+
     def fooled(self, targets, logits):
         """Which examples the model gets wrong, bool (B,)."""
         labels = class_ids(targets, logits.shape[-1])
@@ -72,26 +80,101 @@ class CrossEntropy(Objective):
 class Margin(Objective):
     """Carlini and Wagner's margin: -max(z_y - max_{j != y} z_j + kappa, 0).
 
+    Toward one class it is -max(z_y - z_t + kappa, 0). It divides by nothing and cannot
+    saturate, so it serves any number of classes.
+
     Args:
         kappa: the objective keeps growing until the wrong class leads by kappa logits;
-            >= 0. With 0 it is flat once the example is fooled.
+            >= 0. With 0 it is flat once the example is fooled; with `None` it is never
+            flat, and exact where small differences count: max_{j != y} z_j - z_y.
 
     References:
         Carlini and Wagner, arXiv:1608.04644, f_6; kappa = 50 as in arXiv:1706.06083.
     """
 
-    kappa: float = 50.0
+    kappa: float | None = 50.0
 
     def __post_init__(self):
-        check_not_negative("kappa", self.kappa, "logits", "The usual value is 50.")
+        if self.kappa is not None:
+            check_not_negative("kappa", self.kappa, "logits", "The usual value is 50.")
 
     def __call__(self, targets, logits):
         own, others = _own_and_others(targets, logits)
-        return -ops.maximum(own - ops.max(others, axis=-1) + self.kappa, 0.0)
+        return self._lead(own - ops.max(others, axis=-1))
 
     def targeted(self, targets, logits):
         own, others = _own_and_others(targets, logits)
-        return -ops.maximum(ops.max(others, axis=-1) - own + self.kappa, 0.0)
+        return self._lead(ops.max(others, axis=-1) - own)
+
+    def toward(self, labels, classes, logits):
+        return self._lead(_own(labels, logits) - _own(classes, logits))
+
+    def _lead(self, margin):
+        return -margin if self.kappa is None else -ops.maximum(margin + self.kappa, 0.0)
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class DLR(Objective):
+    """Difference of logits ratio: the margin over the spread of the largest logits.
+
+    With logits in decreasing order z_1 >= z_2 >= ... it is
+
+        -(z_y - max_{j != y} z_j) / (z_1 - z_3),
+        -(z_y - z_t) / (z_1 - (z_3 + z_4) / 2)    toward the class t.
+
+    Neither the scale nor the shift of the logits changes it, so it finds gradients
+    where a net is so confident that those of cross-entropy vanish. The first form needs
+    three classes, the second four; `Margin` needs two.
+
+    Raises:
+        ValueError: when it meets logits of too few classes.
+
+    References:
+        Croce and Hein, arXiv:2003.01690, section 4.1 and equation 6.
+    """
+
+    def __call__(self, targets, logits):
+        _check_classes(logits, 3)
+        own, others = _own_and_others(targets, logits)
+        first, _, third = _largest(logits, 3)
+        return _ratio(ops.max(others, axis=-1) - own, first - third)
+
+    def targeted(self, targets, logits):
+        return -self(targets, logits)
+
+    def toward(self, labels, classes, logits):
+        _check_classes(logits, 4)
+        first, _, third, fourth = _largest(logits, 4)
+        lead = _own(classes, logits) - _own(labels, logits)
+        return _ratio(lead, first - (third + fourth) / 2)
+
+
+def _check_classes(logits, minimum: int) -> None:
+    count = logits.shape[-1]
+    if count < minimum:
+        raise ValueError(
+            f"`objective` must be Margin or CrossEntropy for fewer than {minimum} "
+            "classes: DLR divides by the lead over the "
+            f"{'third' if minimum == 3 else 'third and the fourth'} logit. Received: "
+            f"objective=DLR() and logits of {count} classes. Pass "
+            "objectives.Margin(kappa=None), which raises the same lead."
+        )
+
+
+def _largest(logits, count: int):
+    """The `count` largest logits in decreasing order, (B,) each."""
+    top, _ = ops.top_k(logits, count)
+    return ops.unstack(top, count, axis=-1)
+
+
+def _ratio(lead, spread):
+    return lead / (spread + 1e-12)  # three equal logits: finite, as is its gradient
+
+
+def _own(classes, logits):
+    """The logit of one class per example, (B,)."""
+    return _own_and_others(classes, logits)[0]
 
 
 def _own_and_others(targets, logits):

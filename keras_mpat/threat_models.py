@@ -4,14 +4,13 @@
     threat_model = keras_mpat.L2(0.5)
     threat_model = keras_mpat.Linf("8/255", bounds=(0, 255))   # 8 grey levels
 
-An attack asks a threat model for four things and so needs no case per norm: `steepest`
+An attack asks a threat model for these things and so needs no case per norm: `steepest`
 (the direction that raises a linear function most), `project` (back into the ball and
-the box), `sample` (a random start) and `distance`.
+the box), `sample` and `surface` (random starts) and `distance`.
 """
 
 import abc
 import dataclasses
-import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mpat import noise
+from keras_mpat import noise, norms
 from keras_mpat import threat_checks as checks
 from keras_mpat.configurable import Configurable, numbers
 
@@ -129,6 +128,20 @@ class ThreatModel(Configurable, abc.ABC):
             keys: (B, 2), from `noise.keys`.
         """
 
+    def surface(self, x, keys):
+        """A random point (B, ...) of the ball's surface, moved into the box.
+
+        Where APGD starts. Arguments as in `sample`, which is the default.
+        """
+        return self.sample(x, keys)
+
+    def _free(self):
+        """Which features can move: the dimensions of the ball. NumPy bool."""
+        mutable = np.asarray(True if self.mutable is None else self.mutable, "bool")
+        if ops.is_tensor(self.radius):  # a schedule: not known here
+            return mutable
+        return mutable & (np.asarray(self.radius) > 0)
+
     @abc.abstractmethod
     def distance(self, x_adv, x):
         """Norm of x_adv - x per example, (B,), in input units."""
@@ -174,8 +187,13 @@ class Linf(ThreatModel):
         step = self.radius * noise.uniform(keys, tuple(x.shape[1:]), -1.0, 1.0)
         return self.project(x + step, x)
 
+    def surface(self, x, keys):
+        change = noise.uniform(keys, tuple(x.shape[1:]), -1.0, 1.0)
+        change = norms.unit_largest(change * self._free().astype("float32"))
+        return self.project(x + self.radius * change, x)
+
     def distance(self, x_adv, x):
-        return ops.max(ops.abs(_flat(x_adv - x)), axis=-1)
+        return ops.max(ops.abs(norms.flat(x_adv - x)), axis=-1)
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -197,54 +215,29 @@ class L2(ThreatModel):
 
     def ball(self, x_adv, x):
         change = x_adv - x
-        norm = _norm(_divide(change, self.radius))
+        norm = norms.euclidean(norms.divide(change, self.radius))
         return x + change / ops.maximum(norm, 1.0)
 
     def steepest(self, gradient):
         gradient = self._restrict(gradient, ops.zeros_like(gradient))
         if np.ndim(self.radius) > 0:
             gradient = gradient * self.radius
-        return _unit(gradient)
+        return norms.unit(gradient)
 
     def sample(self, x, keys):
         shape = tuple(x.shape[1:])
-        free = np.broadcast_to(self._free(), shape)
-        direction = noise.normal(keys, shape) * free.astype("float32")
+        free = int(np.broadcast_to(self._free(), shape).sum())
         fraction = noise.uniform(noise.fold(keys, 3), (1,) * len(shape))
-        length = fraction ** (1.0 / max(int(free.sum()), 1))
-        return self.project(x + self.radius * length * _unit(direction), x)
+        length = fraction ** (1.0 / max(free, 1))
+        return self.project(x + self.radius * length * self._direction(x, keys), x)
 
-    def _free(self):
-        """Which features can move: the dimensions of the ball. NumPy bool."""
-        mutable = np.asarray(True if self.mutable is None else self.mutable, "bool")
-        if ops.is_tensor(self.radius):  # a schedule: not known here
-            return mutable
-        return mutable & (np.asarray(self.radius) > 0)
+    def surface(self, x, keys):
+        return self.project(x + self.radius * self._direction(x, keys), x)
+
+    def _direction(self, x, keys):
+        """Unit vectors (B, ...), uniform on the sphere of the free features."""
+        normal = noise.normal(keys, tuple(x.shape[1:]))
+        return norms.unit(normal * self._free().astype("float32"))
 
     def distance(self, x_adv, x):
-        return ops.reshape(_norm(x_adv - x), (-1,))
-
-
-def _flat(x):
-    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
-
-
-def _norm(x):
-    """Euclidean norm per example, shape (B, 1, ..., 1)."""
-    axes = tuple(range(1, len(x.shape)))
-    return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=True))
-
-
-def _unit(x):
-    """x / ||x|| per example, 0 where x is 0; exact for gradients of 1e-30, too."""
-    axes = tuple(range(1, len(x.shape)))
-    largest = ops.max(ops.abs(x), axis=axes, keepdims=True)
-    x = x / ops.where(largest > 0, largest, 1.0)
-    return x / ops.maximum(_norm(x), 1.0)  # the largest entry is 1, so the norm is >= 1
-
-
-def _divide(x, radius):
-    """x / radius; 0 / 0 is 0, and a feature of radius 0 that moved is far outside."""
-    if ops.is_tensor(radius) or np.any(np.asarray(radius) <= 0):
-        radius = ops.maximum(radius, 1e-30)
-    return x / radius
+        return ops.reshape(norms.euclidean(x_adv - x), (-1,))

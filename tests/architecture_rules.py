@@ -28,6 +28,7 @@ FLOORS = (
         "input_checks",
         "losses",
         "noise",
+        "norms",
         "objectives",
         "schedules",
         "threat_checks",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mpat import noise
-from keras_mpat.threat_models import L2, Linf
+from keras_mpat.threat_models import L2, Linf, ThreatModel
 from tests.balls import BOTH, images, to_numpy, to_tensor
 
 # Sampling
@@ -71,6 +71,66 @@ def test_samples_depend_on_the_key_of_the_example_only(norm):
     np.testing.assert_allclose(alone[0], together[3], atol=1e-7)
     assert not np.allclose(
         to_numpy(norm(0.1).sample(to_tensor(x), noise.keys(3, 5))), x
+    )
+
+
+# Points of the surface
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("epsilon", "mutable"),
+    [
+        (0.2, None),
+        (0.2, np.array([[True, False, True], [False, False, True]])),
+        (np.array([[0.2, 0.1, 0.2], [0.0, 0.2, 0.3]], "float32"), None),
+        (0.0, None),
+    ],
+    ids=["scalar", "masked", "per feature", "epsilon zero"],
+)
+def test_points_of_the_surface_are_as_far_as_allowed(norm, epsilon, mutable):
+    ball = norm(epsilon, mutable=mutable)
+    x = np.full((500, 2, 3), 0.5, "float32")
+    change = to_numpy(ball.surface(to_tensor(x), noise.keys(0, 500))) - x
+    free = np.broadcast_to(epsilon, (2, 3)) > 0
+    free = free if mutable is None else free & mutable
+    assert np.all(change[:, ~free] == 0)
+    if not free.any():
+        return
+    relative = np.abs(change[:, free]) / np.broadcast_to(epsilon, (2, 3))[free]
+    size = relative.max(-1) if norm is Linf else np.linalg.norm(relative, axis=-1)
+    np.testing.assert_allclose(size, 1.0, rtol=1e-5)
+    spread = change[:, free].std(0) / np.broadcast_to(epsilon, (2, 3))[free]
+    expected = 1 / np.sqrt(free.sum())
+    assert np.all(np.abs(change[:, free].mean(0)) < 0.05)
+    if norm is L2:
+        np.testing.assert_allclose(spread, expected, rtol=0.15)
+    else:
+        assert np.all(spread > 0.5)
+
+
+@BOTH
+def test_surface_stays_in_the_box_and_follows_the_keys(norm):
+    x = images(50)
+    x[:25], x[25:] = 0.0, 1.0
+    keys = noise.keys(1, 50)
+    result = to_numpy(norm(0.4).surface(to_tensor(x), keys))
+    assert result.min() >= 0 and result.max() <= 1
+    assert result[:25].max() > 0.05 and result[25:].min() < 0.95
+    alone = to_numpy(norm(0.4).surface(to_tensor(x[3:4]), keys[3:4]))
+    np.testing.assert_allclose(alone[0], result[3], atol=1e-7)
+
+
+def test_surface_of_an_own_threat_model_is_its_sample():
+    class Corner(Linf):
+        def sample(self, x, keys):
+            return x + 0.1
+
+        surface = ThreatModel.surface
+
+    x = to_tensor(images())
+    np.testing.assert_array_equal(
+        to_numpy(Corner(0.1).surface(x, noise.keys(0, 6))), to_numpy(x + 0.1)
     )
 
 

@@ -8,6 +8,7 @@ interface), `pgd.py` (the loop), one file per attack, `targets.py` (whom a targe
 attack aims at).
 """
 
+from keras_mpat.attacks.apgd import APGD
 from keras_mpat.attacks.attack import Attack, GradientAttack
 from keras_mpat.attacks.bim import BIM
 from keras_mpat.attacks.cw import CW
@@ -19,6 +20,7 @@ from keras_mpat.attacks.targets import LeastLikely, NextLabel, RandomLabel, Targ
 from keras_mpat.attacks.worst_case import WorstCase
 
 __all__ = [
+    "APGD",
     "BIM",
     "CW",
     "FGSM",

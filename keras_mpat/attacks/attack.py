@@ -13,7 +13,7 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks.targets import TargetRule
 from keras_mpat.configurable import Configurable, check_positive, numbers
 from keras_mpat.input_checks import are_probabilities, check_inputs, check_labels
-from keras_mpat.objectives import Objective, class_ids
+from keras_mpat.objectives import Margin, Objective, class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 LogitsFn = Callable[[Any], Any]
@@ -116,7 +116,7 @@ class GradientAttack(Attack):
         check_threat_model(self.threat_model)
         for field in dataclasses.fields(self):
             if field.name in _RULES:
-                _check_rule(field.name, getattr(self, field.name))
+                check_rule(field.name, getattr(self, field.name))
         if self.step_size is not None and not self._is_point():
             check_positive(
                 "step_size",
@@ -157,7 +157,8 @@ _RULES = {
 }
 
 
-def _check_rule(name: str, value) -> None:
+def check_rule(name: str, value) -> None:
+    """Raises unless `value` is what the argument `name` holds: `_RULES`."""
     kind, examples = _RULES[name]
     if not isinstance(value, kind) and not (name == "target" and value is None):
         raise ValueError(
@@ -189,6 +190,11 @@ class Goal:
     def fooled(self, logits):
         """Which examples are misclassified, bool (B,)."""
         return self._objective.fooled(self._labels, logits)
+
+    def lead(self, logits):
+        """By how much the best wrong class leads, (B,); undefined logits: infinity."""
+        lead = Margin(kappa=None)(self._labels, logits)
+        return ops.where(ops.isnan(lead), float("inf"), lead)
 
     def score(self, x_adv):
         """(x_adv, values, fooled): what `keep_worse` compares."""

@@ -51,3 +51,17 @@ class RandomLabel(TargetRule):
         num_classes = logits.shape[-1]
         shift = 1 + noise.integers(noise.fold(keys, 7), num_classes - 1)
         return (labels + shift) % num_classes
+
+
+def wrong_class(labels, logits, rank):
+    """The wrong class with the `rank`-th largest logit, counted from 0; int32 (B,).
+
+    Args:
+        labels: int32 (B,).
+        logits: (B, C).
+        rank: int or scalar tensor, 0 ... C - 2.
+    """
+    num_classes = logits.shape[-1]
+    own = ops.one_hot(labels, num_classes, dtype="bool")
+    _, order = ops.top_k(ops.where(own, -float("inf"), logits), num_classes - 1)
+    return ops.cast(ops.take(order, rank, axis=-1), "int32")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_mpat import attacks
-from keras_mpat.objectives import Margin
+from keras_mpat.objectives import DLR, Margin
 from keras_mpat.threat_models import L2, Linf
 
 # From a random start a linear model is solved exactly when the step dwarfs the ball.
@@ -60,6 +60,16 @@ ROWS = [
     ),
     Row(lambda ball: attacks.MIM(ball, steps=3)),
     Row(lambda ball: attacks.CW(ball, steps=2, restarts=2), random=True, linear=FAR),
+    Row(
+        lambda ball: attacks.APGD(ball, steps=4),
+        random=True,
+        linear={"steps": 20, "restarts": 2},
+    ),
+    Row(
+        lambda ball: attacks.APGD(ball, steps=3, objective=DLR(), target_classes=2),
+        random=True,
+        linear={"steps": 20, "objective": Margin(None)},
+    ),
     Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
     Row(
         lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])

@@ -46,6 +46,25 @@ ATTACKS = {
     "kappa that is text": "attacks.CW(ball, kappa='50')",
     "momentum below 0": "attacks.MIM(ball, momentum=-1)",
     "momentum that is text": "attacks.MIM(ball, momentum='1')",
+    "no steps of APGD": "attacks.APGD(ball, steps=0)",
+    "no restarts of APGD": "attacks.APGD(ball, restarts=0)",
+    "target_classes of 0": "attacks.APGD(ball, target_classes=0)",
+    "target_classes that is an unknown word": (
+        "attacks.APGD(ball, target_classes='most')"
+    ),
+    "momentum of APGD that is 0": "attacks.APGD(ball, momentum=0)",
+    "rho above 1": "attacks.APGD(ball, rho=75)",
+    "no forward pass to average": "attacks.APGD(ball, eot_iterations=0)",
+    "compat that is text": "attacks.APGD(ball, compat='yes')",
+    "an objective of APGD by name": "attacks.APGD(ball, objective='dlr')",
+    "a number for the ball of APGD": "attacks.APGD(0.3)",
+    "DLR of two classes": (
+        "attacks.APGD(ball, objective=mpat.objectives.DLR())(net, x, y)"
+    ),
+    "DLR toward one of two classes": (
+        "attacks.APGD(ball, objective=mpat.objectives.DLR(), "
+        "target_classes=9)(net, x, y)"
+    ),
     "an objective by name": "attacks.PGD(ball, objective='margin')",
     "a target that is a class number": "attacks.PGD(ball, target=3)",
     "a target rule that is a class": "attacks.FGSM(ball, target=attacks.LeastLikely)",

@@ -1,0 +1,105 @@
+"""APGD on linear classifiers, where the worst case is known exactly."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_mpat.attacks import APGD
+from keras_mpat.objectives import DLR, CrossEntropy, Margin
+from keras_mpat.threat_models import L2, Linf
+
+FEATURES, COUNT = 10, 60
+UNCLIPPED = Margin(kappa=None)
+ATTACKS = {
+    "ce": {"objective": CrossEntropy()},
+    "margin": {"objective": UNCLIPPED},
+    "margin toward each": {"objective": UNCLIPPED, "target_classes": "all"},
+    "dlr": {"objective": DLR()},
+    "dlr toward each": {"objective": DLR(), "target_classes": "all"},
+}
+NEEDS = {"dlr": 3, "dlr toward each": 4}
+CASES = [
+    (name, num_classes)
+    for name in ATTACKS
+    for num_classes in (2, 3, 4, 8)
+    if num_classes >= NEEDS.get(name, 2)
+]
+
+
+def _problem(num_classes):
+    """(weights, bias, x, y): y is what the classifier says of x."""
+    rng = np.random.default_rng(num_classes)
+    weights = rng.normal(size=(FEATURES, num_classes)).astype("float32")
+    bias = rng.normal(scale=0.3, size=num_classes).astype("float32")
+    x = rng.uniform(size=(COUNT, FEATURES)).astype("float32")
+    x[:, 0], x[:20, 1] = 0.0, 1.0  # the box matters
+    return weights, bias, x, (x @ weights + bias).argmax(-1)
+
+
+def _worst_margins(weights, bias, x, y, ball):
+    """The smallest z_y - max other in the ball; for L2 the box is left out. (B,)."""
+    weights, bias, x = (part.astype("float64") for part in (weights, bias, x))
+    worst = []
+    for point, label in zip(x, y, strict=True):
+        margins = []
+        for other in set(range(weights.shape[1])) - {label}:
+            slope = weights[:, label] - weights[:, other]
+            margin = slope @ point + bias[label] - bias[other]
+            if isinstance(ball, Linf):
+                room = np.where(slope > 0, point, 1 - point)
+                loss = np.sum(np.abs(slope) * np.minimum(ball.radius, room))
+            else:
+                loss = ball.radius * np.linalg.norm(slope)
+            margins.append(margin - loss)
+        worst.append(min(margins))
+    return np.array(worst)
+
+
+def _flags(attack, weights, bias, x, y, scale=1.0, shift=0.0):
+    def logits_fn(x):
+        return (ops.matmul(x, weights) + bias) * scale + shift
+
+    x_adv = attack(logits_fn, x, y, seed=0)
+    distance = ops.convert_to_numpy(attack.threat_model.distance(x_adv, x))
+    assert distance.max() <= attack.threat_model.radius * (1 + 1e-5)
+    x_adv = ops.convert_to_numpy(x_adv)
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+    return (x_adv @ weights + bias).argmax(-1) != y
+
+
+@pytest.mark.parametrize(
+    ("name", "num_classes"), CASES, ids=[f"{name}-{count}" for name, count in CASES]
+)
+def test_verdicts_in_the_box_are_exact_for_every_example(name, num_classes):
+    weights, bias, x, y = _problem(num_classes)
+    ball = Linf(0.08)
+    worst = _worst_margins(weights, bias, x, y, ball)
+    assert np.abs(worst).min() > 1e-5 and 0.2 < np.mean(worst < 0) < 0.8
+    flags = _flags(APGD(ball, steps=30, **ATTACKS[name]), weights, bias, x, y)
+    np.testing.assert_array_equal(flags, worst < 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_classes"), CASES, ids=[f"{name}-{count}" for name, count in CASES]
+)
+def test_verdicts_in_the_euclidean_ball_are_exact_for_every_example(name, num_classes):
+    weights, bias, x, y = _problem(num_classes)
+    x = 0.3 + 0.4 * x  # the box is inactive
+    y = (x @ weights + bias).argmax(-1)
+    ball = L2(0.15)
+    worst = _worst_margins(weights, bias, x, y, ball)
+    assert np.abs(worst).min() > 1e-4 and 0.2 < np.mean(worst < 0) < 0.8
+    flags = _flags(APGD(ball, steps=40, **ATTACKS[name]), weights, bias, x, y)
+    np.testing.assert_array_equal(flags, worst < 0)
+
+
+@pytest.mark.parametrize("norm", [Linf, L2])
+@pytest.mark.parametrize("name", ["margin toward each", "dlr", "dlr toward each"])
+def test_scale_and_shift_of_the_logits_change_no_verdict(norm, name):
+    problem = _problem(4)
+    attack = APGD(norm(0.08 if norm is Linf else 0.2), steps=20, **ATTACKS[name])
+    flags = _flags(attack, *problem)
+    assert 0.2 < flags.mean() < 0.8
+    for scale, shift in ((1e-3, 0.0), (1e3, 0.0), (1.0, -7.0), (1.0, 50.0)):
+        other = _flags(attack, *problem, scale=scale, shift=shift)
+        np.testing.assert_array_equal(other, flags)
