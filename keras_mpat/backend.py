@@ -77,16 +77,34 @@ def input_gradient(objective: Callable, x) -> tuple[Any, Any, Any]:
     return gradient / _GRADIENT_SCALE, values, auxiliary
 
 
-def loop(count: int, body: Callable, state: tuple) -> tuple:
-    """Runs `state = body(i, state)` for i = 0 … count - 1; `state` is a tuple."""
+def loop(
+    count: int, body: Callable, state: tuple, done: Callable | None = None
+) -> tuple:
+    """Runs `state = body(i, state)` for i = 0 … count - 1; `state` is a tuple.
+
+    Where `done(state)` holds, `body` must change nothing any more: the loop may end
+    there. With it, JAX has no gradient through the loop.
+    """
     if count == 1 or NAME == "torch" or (_slow_loops() and count <= _UNROLL_LIMIT):
         for i in range(count):
+            if NAME == "torch" and done is not None and done(state):
+                break
             state = body(i, state)
         return state
+
+    def goes_on(i, state):
+        return i < count if done is None else ops.logical_and(i < count, ~done(state))
+
     if NAME == "jax":
-        return jax.lax.fori_loop(0, count, body, state)
+        if done is None:
+            return jax.lax.fori_loop(0, count, body, state)
+        return jax.lax.while_loop(
+            lambda carried: goes_on(*carried),
+            lambda carried: (carried[0] + 1, body(*carried)),
+            (0, state),
+        )[1]
     _, state = tf.while_loop(
-        lambda i, _: i < count,
+        goes_on,
         lambda i, state: (i + 1, body(i, state)),
         (tf.constant(0), state),
         maximum_iterations=count,
