@@ -78,35 +78,35 @@ def input_gradient(objective: Callable, x) -> tuple[Any, Any, Any]:
     return gradient / _GRADIENT_SCALE, values, auxiliary
 
 
-def loop(count: int, body: Callable, state: tuple, active=None) -> tuple:
+def loop(
+    count: int, body: Callable, state: tuple, done: Callable | None = None
+) -> tuple:
     """Runs `state = body(i, state)` for i = 0 … count - 1; `state` is a tuple.
 
-    Args:
-        active: maps a state to a boolean scalar. Where it is False, `body` has nothing
-            left to change, and the loop may end early.
+    Where `done(state)` holds, `body` must change nothing any more: the loop may end
+    there. With it, JAX has no gradient through the loop.
     """
     if count == 1 or NAME == "torch" or (_slow_loops() and count <= _UNROLL_LIMIT):
         for i in range(count):
+            if NAME == "torch" and done is not None and done(state):
+                break
             state = body(i, state)
         return state
 
     def goes_on(i, state):
-        return (
-            i < count if active is None else ops.logical_and(i < count, active(state))
-        )
-
-    def step(i, state):
-        return i + 1, body(i, state)
+        return i < count if done is None else ops.logical_and(i < count, ~done(state))
 
     if NAME == "jax":
-        if active is None:
+        if done is None:
             return jax.lax.fori_loop(0, count, body, state)
         return jax.lax.while_loop(
-            lambda s: goes_on(*s), lambda s: step(*s), (0, state)
+            lambda carried: goes_on(*carried),
+            lambda carried: (carried[0] + 1, body(*carried)),
+            (0, state),
         )[1]
     _, state = tf.while_loop(
         goes_on,
-        step,
+        lambda i, state: (i + 1, body(i, state)),
         (tf.constant(0), state),
         maximum_iterations=count,
         parallel_iterations=1,

@@ -343,6 +343,34 @@ MUTATIONS = (
         'return held_out if split == "validation" else np.arange(len(modes))',
         "tests/contracts/test_datasets.py -k stratified",
     ),
+    Mutation(
+        "Square keeps every window, not those that lower the margin",
+        "attacks/square.py",
+        "better = ops.logical_or(new_fooled, new_value > value)",
+        "better = ops.logical_or(new_fooled, new_value > -1e30)",
+        "tests/attacks/test_square.py",
+    ),
+    Mutation(
+        "Square goes on when an example is fooled",
+        "attacks/square.py",
+        "better = ops.logical_and(better, ops.logical_not(fooled))",
+        "better = ops.logical_and(better, True)",
+        "tests/attacks/test_square.py",
+    ),
+    Mutation(
+        "no window reaches the last row and column",
+        "attacks/_windows.py",
+        'room = np.array(size, "float32") - lengths',
+        'room = np.array(size, "float32") - lengths - 1.0',
+        "tests/attacks/test_square_linf.py",
+    ),
+    Mutation(
+        "an exchange of mass forgets the budget that is left",
+        "attacks/_pyramids.py",
+        "length = ops.sqrt(ops.maximum(available + unused, 0.0))",
+        "length = ops.sqrt(ops.maximum(available, 0.0))",
+        "tests/attacks/test_square_l2.py",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from keras_mpat.attacks.fgsm import FGSM, RFGSM
 from keras_mpat.attacks.mim import MIM
 from keras_mpat.attacks.pgd import PGD
 from keras_mpat.attacks.random_noise import RandomNoise
+from keras_mpat.attacks.square import Square
 from keras_mpat.attacks.targets import LeastLikely, NextLabel, RandomLabel, TargetRule
 from keras_mpat.attacks.worst_case import WorstCase
 
@@ -33,6 +34,7 @@ __all__ = [
     "NextLabel",
     "RandomLabel",
     "RandomNoise",
+    "Square",
     "TargetRule",
     "WorstCase",
 ]

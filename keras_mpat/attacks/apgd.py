@@ -125,10 +125,10 @@ class APGD(Attack):
             moved = self._moved(state, x, ops.take(weights, i))
             return self._arrived(goal, state, moved, ops.take(limits, i))
 
-        def active(state):
-            return ops.logical_not(ops.all(state.resting))
+        def done(state):
+            return ops.all(state.resting)
 
-        state = backend.loop(self.steps, step, self._begun(goal, start), active)
+        state = backend.loop(self.steps, step, self._begun(goal, start), done)
         return ops.where(per_example(_fooled(state), x), state.found, state.best_x)
 
     def _begun(self, goal, start):

@@ -72,6 +72,11 @@ ROWS = [
     ),
     Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
     Row(
+        lambda ball: attacks.Square(ball, queries=12, restarts=2),
+        random=True,
+        climbs=False,
+    ),
+    Row(
         lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])
     ),
 ]

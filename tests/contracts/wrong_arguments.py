@@ -66,6 +66,16 @@ ATTACKS = {
         "target_classes=9)(net, x, y)"
     ),
     "an objective by name": "attacks.PGD(ball, objective='margin')",
+    "a class for the ball of Square": "attacks.Square(Linf)",
+    "no queries": "attacks.Square(ball, queries=0)",
+    "half a query": "attacks.Square(ball, queries=0.5)",
+    "no restarts of Square": "attacks.Square(ball, restarts=0)",
+    "an initial_share of 0": "attacks.Square(ball, initial_share=0)",
+    "an initial_share above 1": "attacks.Square(ball, initial_share=80)",
+    "an initial_share that is text": "attacks.Square(ball, initial_share='0.8')",
+    "a rescale_schedule that is a number": (
+        "attacks.Square(ball, rescale_schedule=10000)"
+    ),
     "a target that is a class number": "attacks.PGD(ball, target=3)",
     "a target rule that is a class": "attacks.FGSM(ball, target=attacks.LeastLikely)",
     "the worst case of nothing": "attacks.WorstCase([])",
