@@ -11,6 +11,8 @@ attack aims at).
 from keras_mpat.attacks.attack import Attack, GradientAttack
 from keras_mpat.attacks.bim import BIM
 from keras_mpat.attacks.cw import CW
+from keras_mpat.attacks.cwl2 import CWL2
+from keras_mpat.attacks.fab import FAB
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
 from keras_mpat.attacks.mim import MIM
 from keras_mpat.attacks.pgd import PGD
@@ -21,6 +23,8 @@ from keras_mpat.attacks.worst_case import WorstCase
 __all__ = [
     "BIM",
     "CW",
+    "CWL2",
+    "FAB",
     "FGSM",
     "MIM",
     "PGD",

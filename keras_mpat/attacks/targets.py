@@ -51,3 +51,14 @@ class RandomLabel(TargetRule):
         num_classes = logits.shape[-1]
         shift = 1 + noise.integers(noise.fold(keys, 7), num_classes - 1)
         return (labels + shift) % num_classes
+
+
+def ranked_class(labels, logits, rank):
+    """The wrong class of this rank, int32 (B,): 0 has the highest logit (B, C).
+
+    `rank` is an int or a scalar tensor; of equal logits the lower class comes first.
+    """
+    own = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+    others = ops.where(own, -float("inf"), logits)
+    order = ops.argsort(-others, axis=-1)
+    return ops.cast(ops.take(order, rank, axis=1), "int32")

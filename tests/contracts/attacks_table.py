@@ -27,12 +27,18 @@ class Row:
         random: another seed gives another result.
         climbs: it follows the gradient, so it beats noise and solves linear models.
         linear: fields to replace so that its steps suffice on a linear model.
+        nearest: it looks for the closest misclassified point and goes no further:
+            what is wrong already stays, and a linear model is solved by its distance
+            (`tests/attacks/test_fab.py`), not by the far side of the ball.
+        norms: the threat models that it takes.
     """
 
     make: Callable[[Any], attacks.Attack]
     random: bool = False
     climbs: bool = True
     linear: dict = field(default_factory=dict)
+    nearest: bool = False
+    norms: tuple = (Linf, L2)
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,26 @@ ROWS = [
     ),
     Row(lambda ball: attacks.MIM(ball, steps=3)),
     Row(lambda ball: attacks.CW(ball, steps=2, restarts=2), random=True, linear=FAR),
+    Row(lambda ball: attacks.FAB(ball, steps=4, targets=2), nearest=True),
+    Row(
+        lambda ball: attacks.FAB(ball, steps=3, targets=None, restarts=2),
+        random=True,
+        nearest=True,
+    ),
+    Row(
+        lambda ball: attacks.CWL2(
+            ball, steps=10, binary_search_steps=2, learning_rate=0.1, initial_const=1.0
+        ),
+        nearest=True,
+        norms=(L2,),
+    ),
     Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
     Row(
         lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])
     ),
 ]
 NORMS = [Norm(Linf, 0.1), Norm(L2, 1.0)]
-CASES = [(row, norm) for norm in NORMS for row in ROWS]
+CASES = [(row, norm) for norm in NORMS for row in ROWS if norm.ball in row.norms]
 
 
 def short(value) -> str:

@@ -1,0 +1,195 @@
+"""FAB: the fast adaptive boundary attack, which needs no step size.
+
+attack = keras_mpat.attacks.FAB(keras_mpat.Linf("8/255"))       # FAB-T, 9 targets
+x_adv, distance = attack.closest(classifier, x, y)
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_mpat import backend, noise
+from keras_mpat.attacks.attack import per_example
+from keras_mpat.attacks.hyperplane import (
+    relative_distance,
+    relative_radius,
+    shortest_move,
+)
+from keras_mpat.attacks.minimum_norm import (
+    MinimumNormAttack,
+    best_or_last,
+    keep_fooled,
+)
+from keras_mpat.attacks.targets import ranked_class
+from keras_mpat.configurable import check_between, check_count
+from keras_mpat.objectives import CrossEntropy, class_ids
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class FAB(MinimumNormAttack):
+    """Projects on the linearized decision boundary, close to the clean point.
+
+    It neither follows the size of the gradient nor fills the ball, so it fails for
+    other reasons than PGD does, and its `closest` points serve every epsilon.
+
+    Args:
+        threat_model: `Linf` or `L2`.
+        steps: gradients per run, >= 1.
+        restarts: passes over the targets; the first starts at the clean point, the
+            others at random points of the ball of epsilon / 2.
+        targets: how many classes to aim at, one after the other, from the class that
+            is second on the clean point; more than there are means all; or "all".
+            `None` is untargeted FAB: each step goes to the nearest of the C - 1
+            boundaries, at the price of C - 1 gradients per step.
+        alpha_max: largest weight of the clean point in a step, in [0, 1].
+        overshoot: a step goes this many times as far as the boundary, >= 1.
+        backward: part of the way from x that a misclassified point keeps, in (0, 1).
+
+    Raises:
+        ValueError: an argument out of its range.
+
+    References:
+        Croce and Hein, arXiv:1907.02044, algorithm 1; targeted as in AutoAttack,
+        arXiv:2003.01690. One gradient per step serves the step and the verdict: after
+        the step back, the boundary is the one linearized before it.
+    """
+
+    _: KW_ONLY
+    steps: int = 100
+    restarts: int = 1
+    targets: Any = 9
+    alpha_max: float = 0.1
+    overshoot: float = 1.05
+    backward: float = 0.9
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("steps", self.steps, "FAB of AutoAttack has steps=100.")
+        check_count("restarts", self.restarts, "One pass is restarts=1.")
+        if self.targets is not None and self.targets != "all":
+            fix = "Pass 'all', or None for an untargeted attack."
+            check_count("targets", self.targets, fix)
+        check_between("alpha_max", self.alpha_max, 0, 1, "The paper's is 0.1.")
+        check_between("overshoot", self.overshoot, 1, 2, "The paper's is 1.05.")
+        check_between("backward", self.backward, 0, 1, "The paper's is 0.9.")
+
+    def runs(self, num_classes):
+        return self.restarts * self._num_targets(num_classes)
+
+    def _num_targets(self, num_classes):
+        if self.targets is None:
+            return 1
+        wrong = num_classes - 1
+        return wrong if self.targets == "all" else min(self.targets, wrong)
+
+    def approach(self, logits_fn, x, targets, keys, number):
+        logits = ops.cast(logits_fn(x), "float32")
+        labels = class_ids(targets, logits.shape[-1])
+        boundary = self._boundary(logits_fn, labels, logits, number)
+
+        def keep(best, x_adv, logits):
+            distance = relative_distance(self.threat_model, x_adv, x)
+            fooled = CrossEntropy().fooled(labels, logits)
+            return keep_fooled(best, x_adv, distance, fooled), fooled
+
+        def step(_, state):
+            x_adv, *best = state
+            value, gradient, logits = boundary(x_adv)
+            best, fooled = keep(tuple(best), x_adv, logits)
+            x_adv = self._step(x, x_adv, value, gradient, fooled)
+            return (self.settled(x_adv, x), *best)
+
+        start = self._start(x, keys, number, logits.shape[-1])
+        nothing = ops.full_like(logits[:, 0], float("inf"))
+        last, *best = backend.loop(self.steps, step, (start, x, nothing))
+        best, _ = keep(tuple(best), last, ops.cast(logits_fn(last), "float32"))
+        best = self.refined(logits_fn, x, targets, best)
+        return best_or_last(best, last, x)
+
+    def _start(self, x, keys, number, num_classes):
+        if self.restarts == 1:
+            return x
+        half = self.threat_model.scaled(0.5)
+        point = half.sample(x, noise.fold(keys, number))
+        return ops.where(number < self._num_targets(num_classes), x, point)
+
+    def _step(self, x, x_adv, value, gradient, fooled):
+        """The next point, from the function at x_adv (B,) and its slope there."""
+        change = x_adv - x
+        kept = ops.where(per_example(fooled, x), self.backward * change, change)
+        axes = tuple(range(1, len(x.shape)))
+        at_x = value - ops.sum(gradient * change, axis=axes)
+        at_kept = at_x + ops.sum(gradient * kept, axis=axes)
+        here = shortest_move(self.threat_model, x + kept, at_kept, gradient)
+        there = shortest_move(self.threat_model, x, at_x, gradient)
+        zero = ops.zeros_like(x)
+        near, far = (
+            relative_distance(self.threat_model, move, zero) for move in (here, there)
+        )
+        total = near + far
+        alpha = ops.minimum(near / ops.where(total > 0, total, 1.0), self.alpha_max)
+        alpha = per_example(alpha, x)
+        moved = (1 - alpha) * (kept + self.overshoot * here)
+        moved = moved + alpha * self.overshoot * there
+        return self.threat_model.box(x + moved)
+
+    def _boundary(self, logits_fn, labels, logits, number):
+        """x -> (value (B,), gradient, logits) of the function that is 0 on it."""
+        num_classes = logits.shape[-1]
+
+        def toward(wrong):
+            signs = _one_hot(wrong, num_classes) - _one_hot(labels, num_classes)
+
+            def lead(x):
+                logits = ops.cast(logits_fn(x), "float32")
+                return ops.sum(signs * logits, axis=-1), logits
+
+            def linearized(x):
+                gradient, value, logits = backend.input_gradient(lead, x)
+                return value, gradient, logits
+
+            return linearized
+
+        if self.targets is None:
+            return self._nearest(toward, labels, num_classes)
+        rank = number % self._num_targets(num_classes)
+        return toward(ranked_class(labels, logits, rank))
+
+    def _nearest(self, toward, labels, num_classes):
+        """As `_boundary`: of all wrong classes the one that looks nearest."""
+
+        def linearized(x):
+            def compare(rank, state):
+                wrong = rank + ops.cast(rank >= labels, "int32")
+                value, gradient, logits = toward(wrong)(x)
+                distance = ops.abs(value) / self._dual_norm(gradient)
+                closer = distance < state[0]
+                found = (distance, value, gradient)
+                return (
+                    *(
+                        ops.where(per_example(closer, new), new, old)
+                        for new, old in zip(found, state[:3], strict=True)
+                    ),
+                    logits,
+                )
+
+            flat = ops.zeros_like(ops.cast(labels, "float32"))
+            state = (flat + float("inf"), flat, ops.zeros_like(x))
+            state = (*state, _one_hot(labels, num_classes))
+            return backend.loop(num_classes - 1, compare, state)[1:]
+
+        return linearized
+
+    def _dual_norm(self, gradient):
+        steepest = relative_radius(self.threat_model) * self.threat_model.steepest(
+            gradient
+        )
+        axes = tuple(range(1, len(gradient.shape)))
+        return ops.maximum(ops.sum(gradient * steepest, axis=axes), 1e-37)
+
+
+def _one_hot(ids, num_classes):
+    return ops.one_hot(ids, num_classes, dtype="float32")
