@@ -26,6 +26,9 @@ from keras_mpat.attacks.targets import ranked_class
 from keras_mpat.configurable import check_between, check_count
 from keras_mpat.objectives import CrossEntropy, class_ids
 
+_POLISH = 3  # steps at the end that project x itself on the last boundary
+_BEYOND = 1.0 + 1e-5  # they aim at its far side: on it, float32 may see the near one
+
 
 @keras.saving.register_keras_serializable("keras_mpat")
 @dataclass(frozen=True, eq=False)
@@ -102,9 +105,20 @@ class FAB(MinimumNormAttack):
             x_adv = self._step(x, x_adv, value, gradient, fooled)
             return (self.settled(x_adv, x), *best)
 
+        def polish(_, state):
+            x_adv, *best = state
+            value, gradient, logits = boundary(x_adv)
+            best, _ = keep(tuple(best), x_adv, logits)
+            value = value - _inner(gradient, x_adv - x)
+            move = shortest_move(self.threat_model, x, value * _BEYOND, gradient)
+            x_adv = self.settled(self.threat_model.box(x + move), x)
+            return (x_adv, *best)
+
         start = self._start(x, keys, number, logits.shape[-1])
         nothing = ops.full_like(logits[:, 0], float("inf"))
         last, *best = backend.loop(self.steps, step, (start, x, nothing))
+        start = best_or_last(best, last, x)[0]
+        last, *best = backend.loop(_POLISH, polish, (start, *best))
         best, _ = keep(tuple(best), last, ops.cast(logits_fn(last), "float32"))
         best = self.refined(logits_fn, x, targets, best)
         return best_or_last(best, last, x)
@@ -120,9 +134,8 @@ class FAB(MinimumNormAttack):
         """The next point, from the function at x_adv (B,) and its slope there."""
         change = x_adv - x
         kept = ops.where(per_example(fooled, x), self.backward * change, change)
-        axes = tuple(range(1, len(x.shape)))
-        at_x = value - ops.sum(gradient * change, axis=axes)
-        at_kept = at_x + ops.sum(gradient * kept, axis=axes)
+        at_x = value - _inner(gradient, change)
+        at_kept = at_x + _inner(gradient, kept)
         here = shortest_move(self.threat_model, x + kept, at_kept, gradient)
         there = shortest_move(self.threat_model, x, at_x, gradient)
         zero = ops.zeros_like(x)
@@ -184,11 +197,14 @@ class FAB(MinimumNormAttack):
         return linearized
 
     def _dual_norm(self, gradient):
-        steepest = relative_radius(self.threat_model) * self.threat_model.steepest(
-            gradient
-        )
-        axes = tuple(range(1, len(gradient.shape)))
-        return ops.maximum(ops.sum(gradient * steepest, axis=axes), 1e-37)
+        steepest = self.threat_model.steepest(gradient)
+        steepest = relative_radius(self.threat_model) * steepest
+        return ops.maximum(_inner(gradient, steepest), 1e-37)
+
+
+def _inner(first, second):
+    """Inner product per example, (B,)."""
+    return ops.sum(first * second, axis=tuple(range(1, len(first.shape))))
 
 
 def _one_hot(ids, num_classes):
