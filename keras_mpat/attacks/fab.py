@@ -136,12 +136,14 @@ class FAB(MinimumNormAttack):
         kept = ops.where(per_example(fooled, x), self.backward * change, change)
         at_x = value - _inner(gradient, change)
         at_kept = at_x + _inner(gradient, kept)
-        here = shortest_move(self.threat_model, x + kept, at_kept, gradient)
-        there = shortest_move(self.threat_model, x, at_x, gradient)
-        zero = ops.zeros_like(x)
-        near, far = (
-            relative_distance(self.threat_model, move, zero) for move in (here, there)
+        moves = shortest_move(
+            self.threat_model,
+            ops.concatenate([x + kept, x]),
+            ops.concatenate([at_kept, at_x]),
+            ops.concatenate([gradient, gradient]),
         )
+        lengths = relative_distance(self.threat_model, moves, ops.zeros_like(moves))
+        (here, there), (near, far) = ops.split(moves, 2), ops.split(lengths, 2)
         total = near + far
         alpha = ops.minimum(near / ops.where(total > 0, total, 1.0), self.alpha_max)
         alpha = per_example(alpha, x)

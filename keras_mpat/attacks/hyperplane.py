@@ -14,9 +14,9 @@ cuts (what is left of c) * (slope) at least fourfold per step: no sorting, no br
 import numpy as np
 from keras import ops
 
-# Worst case 4^-12 = 6e-8, the precision of float32. Of random problems with 784
-# features, uniform or heavy-tailed, none took more than 8.
-_NEWTON_STEPS = 12
+# Of 2 400 random problems with 784 features, even to heavy-tailed slopes, up to 99.99 %
+# of what the box allows, Linf took 11 and L2 took 18 to the last digit of float32.
+_NEWTON_STEPS = 20
 
 
 def shortest_move(threat_model, x, value, gradient):

@@ -55,13 +55,13 @@ class MinimumNormAttack(Attack):
         x, keys = self.prepare(logits_fn, x, targets, seed)
 
         def step(r, best):
-            found = self.approach(logits_fn, x, targets, keys, r + 1)
-            return keep_closer(best, found)
+            return keep_closer(
+                best, self.approach(logits_fn, x, targets, keys, r)
+            )
 
-        best = self.approach(logits_fn, x, targets, keys, 0)
-        count = self.runs(logits_fn(x).shape[-1])
-        if count > 1:
-            best = backend.loop(count - 1, step, best)
+        logits = logits_fn(x)
+        nothing = ops.full_like(ops.cast(logits[:, 0], "float32"), float("inf"))
+        best = backend.loop(self.runs(logits.shape[-1]), step, (x, nothing))
         return tuple(ops.stop_gradient(part) for part in best)
 
     def search(self, logits_fn, x, targets, keys):

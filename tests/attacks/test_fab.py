@@ -146,7 +146,7 @@ def test_a_point_on_the_sphere_up_to_rounding_counts():
 # Nets with one hidden layer
 
 
-def _relu_nets(count=32, d=3, units=4, classes=3):
+def _relu_nets(count=36, d=3, units=4, classes=2):
     rng = np.random.default_rng(3)
     first = rng.normal(size=(count, d, units))
     second = rng.normal(size=(count, units, classes))
