@@ -81,6 +81,16 @@ def check_not_negative(name: str, value, unit: str, fix: str) -> None:
         )
 
 
+def check_between(name: str, value, low: float, high: float, fix: str) -> None:
+    """Raises unless `value` is a number from `low` to `high`."""
+    array = numbers(value)
+    if array.ndim or not low <= array <= high:
+        raise ValueError(
+            f"`{name}` must lie between {low} and {high} (a factor). Received: "
+            f"{name}={value!r}. {fix}"
+        )
+
+
 def numbers(value) -> np.ndarray:
     """`value` as a float64 array; NaN where it is no number: booleans, text, None."""
     try:

@@ -10,8 +10,11 @@ attack aims at).
 
 from keras_mpat.attacks.apgd import APGD
 from keras_mpat.attacks.attack import Attack, GradientAttack
+from keras_mpat.attacks.auto_attack import AutoAttack
 from keras_mpat.attacks.bim import BIM
 from keras_mpat.attacks.cw import CW
+from keras_mpat.attacks.cwl2 import CWL2
+from keras_mpat.attacks.fab import FAB
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
 from keras_mpat.attacks.mim import MIM
 from keras_mpat.attacks.pgd import PGD
@@ -24,11 +27,14 @@ __all__ = [
     "APGD",
     "BIM",
     "CW",
+    "CWL2",
+    "FAB",
     "FGSM",
     "MIM",
     "PGD",
     "RFGSM",
     "Attack",
+    "AutoAttack",
     "GradientAttack",
     "LeastLikely",
     "NextLabel",

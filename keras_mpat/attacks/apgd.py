@@ -14,7 +14,12 @@ from keras import ops
 from keras_mpat import backend, noise
 from keras_mpat.attacks import adaptive_step
 from keras_mpat.attacks.attack import Attack, Goal, check_rule, per_example, worst_of
-from keras_mpat.attacks.targets import wrong_class
+from keras_mpat.attacks.diversified import diversified
+from keras_mpat.attacks.targets import (
+    check_target_classes,
+    num_aims,
+    wrong_class,
+)
 from keras_mpat.configurable import check_count, check_switch, numbers
 from keras_mpat.objectives import CrossEntropy, Objective
 from keras_mpat.threat_models import ThreatModel, check_threat_model
@@ -45,6 +50,8 @@ class APGD(Attack):
             checkpoint raised the objective; in (0, 1].
         eot_iterations: forward passes over which gradient, objective and logits are
             averaged, >= 1; for classifiers that are random.
+        odi_steps: steps of length epsilon, >= 0, that lead each start in a random
+            direction of the logits first (output-diversified initialization).
         compat: follow the reference implementation step by step: nothing rests, the
             last fooled point is returned, and the first step counts as an increase if
             the objective is positive after it.
@@ -54,7 +61,8 @@ class APGD(Attack):
 
     References:
         Croce and Hein, arXiv:2003.01690, algorithm 1; the targets: section 4.2;
-        `eot_iterations`: Athalye et al., arXiv:1802.00420.
+        `eot_iterations`: Athalye et al., arXiv:1802.00420; `odi_steps`: Tashiro et al.,
+        arXiv:2003.06878.
     """
 
     threat_model: ThreatModel
@@ -66,6 +74,7 @@ class APGD(Attack):
     momentum: float = 0.75
     rho: float = 0.75
     eot_iterations: int = 1
+    odi_steps: int = 0
     compat: bool = False
 
     def __post_init__(self):
@@ -73,12 +82,11 @@ class APGD(Attack):
         check_count("steps", self.steps, "The usual value is 100.")
         check_count("restarts", self.restarts, "One run is restarts=1.")
         check_rule("objective", self.objective)
-        if self.target_classes not in (None, "all"):
-            fix = 'Pass 9, "all", or None for an untargeted attack.'
-            check_count("target_classes", self.target_classes, fix)
+        check_target_classes(self.target_classes)
         _check_share("momentum", self.momentum)
         _check_share("rho", self.rho)
         check_count("eot_iterations", self.eot_iterations, "1 is no average.")
+        check_count("odi_steps", self.odi_steps, "0 is none.", minimum=0)
         check_switch("compat", self.compat)
 
     def search(self, logits_fn, x, targets, keys):
@@ -89,20 +97,20 @@ class APGD(Attack):
         return worst_of(runs, run, Goal(logits_fn, x, targets, keys, self.objective))
 
     def runs(self, num_classes):
-        return self.restarts * self._aims(num_classes)
+        return self.restarts * num_aims(self.target_classes, num_classes)
 
-    def _aims(self, num_classes: int) -> int:
-        """How many wrong classes are aimed at; 1 for an untargeted attack."""
-        if self.target_classes is None:
-            return 1
-        wrong = num_classes - 1
-        return (
-            wrong if self.target_classes == "all" else min(self.target_classes, wrong)
-        )
+    @property
+    def passes(self):
+        return 2 * self.steps * self.eot_iterations
 
     def run(self, logits_fn, x, targets, keys, number):
         goal = self._goal(logits_fn, x, targets, keys, number)
-        start = self.threat_model.surface(x, noise.fold(keys, number))
+        keys = noise.fold(keys, number)
+        start = self.threat_model.surface(x, keys)
+        if self.odi_steps:
+            start = diversified(
+                logits_fn, self.threat_model, x, start, keys, self.odi_steps
+            )
         return self.ascend(goal, x, start)
 
     def _goal(self, logits_fn, x, targets, keys, number):
@@ -110,7 +118,8 @@ class APGD(Attack):
             return Goal(logits_fn, x, targets, keys, self.objective)
 
         def rule(labels, logits, _):
-            return wrong_class(labels, logits, number % self._aims(logits.shape[-1]))
+            count = num_aims(self.target_classes, logits.shape[-1])
+            return wrong_class(labels, logits, number % count)
 
         return _Toward(logits_fn, x, targets, keys, self.objective, rule)
 

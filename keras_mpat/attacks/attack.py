@@ -40,6 +40,11 @@ class Attack(Configurable, abc.ABC):
     threat_model: ThreatModel
 
     def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
+        x, keys = self.prepare(logits_fn, x, targets, seed)
+        return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
+
+    def prepare(self, logits_fn: LogitsFn, x, targets, seed):
+        """(x as float32, keys (B, 2)); raises if the inputs do not fit."""
         x = ops.cast(x, "float32")
         if backend.is_eager(x):
             check_inputs(ops.convert_to_numpy(x), self.threat_model)
@@ -49,11 +54,10 @@ class Attack(Configurable, abc.ABC):
             check_labels(labels, logits.shape[-1], len(x))
         elif None not in x.shape[1:]:
             self.threat_model.check_example(tuple(x.shape[1:]))
-        keys = noise.keys(seed, ops.shape(x)[0])
-        return ops.stop_gradient(self.search(logits_fn, x, targets, keys))
+        return x, noise.keys(seed, ops.shape(x)[0])
 
     def title(self, num_classes: int) -> str:
-        """Its name in tables of a model with so many classes, if the user gives none."""
+        """Its name in tables of models with so many classes; users may give another."""
         return type(self).__name__
 
     def stages(self, num_classes: int) -> dict[str, "Attack"]:

@@ -1,8 +1,8 @@
 """AutoAttack: four attacks without a parameter to tune, for any number of classes.
 
-    result = evaluate_robustness(model, test, AutoAttack(keras_mpat.Linf("8/255")))
-    for part in result.stages[0].parts:
-        print(part.name, part.accuracy)     # what each left of those before it
+result = evaluate_robustness(model, test, AutoAttack(keras_mpat.Linf("8/255")))
+for part in result.stages[0].parts:
+    print(part.name, part.accuracy)     # what each left of those before it
 """
 
 from dataclasses import KW_ONLY, dataclass

@@ -59,6 +59,10 @@ class CW(GradientAttack):
             target=self.target,
         )
 
+    @property
+    def passes(self):
+        return 2 * self.steps
+
     def search(self, logits_fn, x, targets, keys):
         return self._pgd().search(logits_fn, x, targets, keys)
 

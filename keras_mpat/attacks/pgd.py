@@ -66,6 +66,10 @@ class PGD(GradientAttack):
     def default_step_length(self):
         return 2.5 * self.threat_model.radius / self.steps
 
+    @property
+    def passes(self):
+        return 2 * self.steps
+
     def search(self, logits_fn, x, targets, keys):
         goal = self._goal(logits_fn, x, targets, keys)
         return worst_of(self.restarts, lambda r: self._run(goal, x, keys, r), goal)

@@ -78,6 +78,10 @@ class Square(Attack):
             )
         check_switch("rescale_schedule", self.rescale_schedule)
 
+    @property
+    def passes(self):
+        return self.queries
+
     def search(self, logits_fn, x, targets, keys):
         goal = Goal(logits_fn, x, targets, keys, Margin(0.0))
         return worst_of(self.restarts, lambda r: self._run(goal, x, keys, r), goal)

@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from keras_mpat import noise
-from keras_mpat.configurable import Configurable
+from keras_mpat.configurable import Configurable, check_count
 
 
 class TargetRule(Configurable, abc.ABC):
@@ -65,3 +65,18 @@ def wrong_class(labels, logits, rank):
     own = ops.one_hot(labels, num_classes, dtype="bool")
     _, order = ops.top_k(ops.where(own, -float("inf"), logits), num_classes - 1)
     return ops.cast(ops.take(order, rank, axis=-1), "int32")
+
+
+def num_aims(target_classes: int | str | None, num_classes: int) -> int:
+    """How many wrong classes are aimed at, one per run; 1 for an untargeted attack."""
+    if target_classes is None:
+        return 1
+    wrong = num_classes - 1
+    return wrong if target_classes == "all" else min(int(target_classes), wrong)
+
+
+def check_target_classes(value) -> None:
+    """Raises unless `value` is an integer >= 1, "all" or None."""
+    if value is not None and value != "all":
+        fix = "Pass 9, 'all', or None for an untargeted attack."
+        check_count("target_classes", value, fix)

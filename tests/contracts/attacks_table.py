@@ -27,12 +27,18 @@ class Row:
         random: another seed gives another result.
         climbs: it follows the gradient, so it beats noise and solves linear models.
         linear: fields to replace so that its steps suffice on a linear model.
+        nearest: it looks for the closest misclassified point and goes no further:
+            what is wrong already stays, and a linear model is solved by its distance
+            (`tests/attacks/test_fab.py`), not by the far side of the ball.
+        norms: the threat models that it takes.
     """
 
     make: Callable[[Any], attacks.Attack]
     random: bool = False
     climbs: bool = True
     linear: dict = field(default_factory=dict)
+    nearest: bool = False
+    norms: tuple = (Linf, L2)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,19 @@ ROWS = [
         random=True,
         linear={"steps": 20, "objective": Margin(None)},
     ),
+    Row(lambda ball: attacks.FAB(ball, steps=4, target_classes=2), nearest=True),
+    Row(
+        lambda ball: attacks.FAB(ball, steps=3, target_classes=None, restarts=2),
+        random=True,
+        nearest=True,
+    ),
+    Row(
+        lambda ball: attacks.CWL2(
+            ball, steps=10, binary_search_steps=2, learning_rate=0.1, initial_const=1.0
+        ),
+        nearest=True,
+        norms=(L2,),
+    ),
     Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
     Row(
         lambda ball: attacks.Square(ball, queries=12, restarts=2),
@@ -81,7 +100,7 @@ ROWS = [
     ),
 ]
 NORMS = [Norm(Linf, 0.1), Norm(L2, 1.0)]
-CASES = [(row, norm) for norm in NORMS for row in ROWS]
+CASES = [(row, norm) for norm in NORMS for row in ROWS if norm.ball in row.norms]
 
 
 def short(value) -> str:

@@ -31,7 +31,7 @@ def test_result_is_in_the_ball_and_the_box(row, norm, digits):
     assert result.shape == x.shape
     assert result.min() >= 0 and result.max() <= 1
     assert np.all(distance <= norm.epsilon + 1e-6)
-    assert distance.max() > 0.5 * norm.epsilon
+    assert row.nearest or distance.max() > 0.5 * norm.epsilon
 
 
 @EVERY
@@ -91,6 +91,10 @@ def test_graph_and_xla_equal_eager_mode(row, norm, digits):
         np.testing.assert_allclose(other.mean(), value.mean(), rtol=1e-5, atol=1e-5)
 
 
+def _fills_the_ball(row):
+    return row.climbs and not row.nearest
+
+
 def _mean_cross_entropy(logits_fn, x, y):
     logits = logits_fn(ops.convert_to_tensor(x))
     return float(_numpy(ops.mean(CrossEntropy()(y, logits))))
@@ -109,8 +113,10 @@ def test_gradients_beat_noise(row, norm, digits):
 
 @pytest.mark.parametrize(
     ("row", "norm"),
-    [case for case in CASES if case[0].climbs],
-    ids=[name for name, case in zip(IDS, CASES, strict=True) if case[0].climbs],
+    [case for case in CASES if _fills_the_ball(case[0])],
+    ids=[
+        name for name, case in zip(IDS, CASES, strict=True) if _fills_the_ball(case[0])
+    ],
 )
 def test_linear_model_is_solved_exactly(row, norm):
     weights = np.random.default_rng(7).normal(size=(64, 2)).astype("float32")

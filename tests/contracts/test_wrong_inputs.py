@@ -94,6 +94,7 @@ def test_every_attack_in_a_ball_of_epsilon_zero_returns_its_input(kind):
         mpat.attacks.MIM(ball, steps=2),
         mpat.attacks.CW(ball, steps=2),
         mpat.attacks.RandomNoise(ball),
+        mpat.attacks.FAB(ball, steps=2, restarts=2),
     ):
         np.testing.assert_array_equal(np.asarray(attack(toy.net(), x, y)), x)
 

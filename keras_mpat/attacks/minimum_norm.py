@@ -1,0 +1,146 @@
+"""Attacks that look for the closest misclassified point, whatever epsilon is."""
+
+import abc
+from dataclasses import dataclass
+
+from keras import ops
+
+from keras_mpat import backend
+from keras_mpat.attacks.attack import Attack, Goal, LogitsFn, per_example, worst_of
+from keras_mpat.attacks.hyperplane import relative_distance
+from keras_mpat.objectives import CrossEntropy, class_ids
+from keras_mpat.threat_models import ThreatModel, check_threat_model
+
+_SLACK = 1e-6  # of epsilon: a closest point on the sphere may lie outside by rounding
+_REFINEMENTS = 3  # forward passes on the line from the closest point to x
+_BEYOND = 0.01  # of the way from the estimated boundary to the fooled side
+
+
+@dataclass(frozen=True, eq=False)
+class MinimumNormAttack(Attack):
+    """Base of attacks that minimize the change instead of filling the ball.
+
+    One search answers for every epsilon: `closest` reports the distance per example.
+    As an `Attack` the result is the closest point if it lies in the ball, else that
+    point moved into the ball. A concrete attack implements `approach`.
+    """
+
+    threat_model: ThreatModel
+
+    def __post_init__(self):
+        check_threat_model(self.threat_model)
+
+    @abc.abstractmethod
+    def approach(self, logits_fn: LogitsFn, x, targets, keys, number):
+        """One run.
+
+        Returns:
+            (x_adv, distance): the closest misclassified point that was seen, and its
+            distance (B,). Where none was seen: the last point, and infinity.
+        """
+
+    def closest(self, logits_fn: LogitsFn, x, targets, seed=0):
+        """The closest misclassified points that the runs find, inside the box.
+
+        Args:
+            logits_fn, x, targets, seed: as of a call. Epsilon only scales the random
+                starts; with one epsilon per feature it gives the metric.
+
+        Returns:
+            (x_adv, distance): x_adv like x, and its distance to x, (B,), in input
+            units; 0 where x is misclassified, infinity where nothing was found (and
+            x_adv means nothing). With one epsilon per feature: the largest epsilon of
+            the similar ball that just holds x_adv.
+        """
+        x, keys = self.prepare(logits_fn, x, targets, seed)
+
+        def step(r, best):
+            return keep_closer(best, self.approach(logits_fn, x, targets, keys, r))
+
+        logits = logits_fn(x)
+        nothing = ops.full_like(ops.cast(logits[:, 0], "float32"), float("inf"))
+        best = backend.loop(self.runs(logits.shape[-1]), step, (x, nothing))
+        return tuple(ops.stop_gradient(part) for part in best)
+
+    def search(self, logits_fn, x, targets, keys):
+        goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
+        count = self.runs(logits_fn(x).shape[-1])
+        return worst_of(count, lambda r: self.run(logits_fn, x, targets, keys, r), goal)
+
+    def run(self, logits_fn, x, targets, keys, number):
+        x_adv, distance = self.approach(logits_fn, x, targets, keys, number)
+        # What `settled` moved into the ball was judged there: it stays as it is.
+        within = distance <= self._limit()
+        moved = self.threat_model.project(x_adv, x)
+        return ops.where(per_example(within, x), x_adv, moved)
+
+    def settled(self, x_adv, x):
+        """Points that lie in the ball up to rounding, moved into it; others unchanged.
+
+        A point is judged after this, so that a success does not end at the surface.
+        """
+        within = relative_distance(self.threat_model, x_adv, x) <= self._limit()
+        moved = self.threat_model.project(x_adv, x)
+        return ops.where(per_example(within, x), moved, x_adv)
+
+    def refined(self, logits_fn, x, targets, best):
+        """`best` (x_adv, distance), moved straight toward x while it stays fooled.
+
+        Regula falsi on the lead of the best wrong class. It aims a little beyond the
+        root, so that linear functions end on the misclassified side.
+        """
+        found = per_example(ops.isfinite(best[1]), x)
+        change = ops.where(found, best[0] - x, 0.0)
+
+        def judge(x_adv):
+            logits = ops.cast(logits_fn(x_adv), "float32")
+            return _lead(targets, logits), CrossEntropy().fooled(targets, logits)
+
+        def step(_, state):
+            low, low_lead, high, high_lead, *best = state
+            share = -low_lead / ops.maximum(high_lead - low_lead, 1e-30)
+            share = ops.clip(ops.where(ops.isfinite(share), share, 0.5), 0.0, 1.0)
+            part = low + (high - low) * (share + _BEYOND * (1.0 - share))
+            x_adv = self.threat_model.box(x + per_example(part, x) * change)
+            x_adv = self.settled(x_adv, x)
+            lead, fooled = judge(x_adv)
+            distance = relative_distance(self.threat_model, x_adv, x)
+            best = keep_fooled(tuple(best), x_adv, distance, fooled)
+            low, high = ops.where(fooled, low, part), ops.where(fooled, part, high)
+            low_lead = ops.where(fooled, low_lead, lead)
+            high_lead = ops.where(fooled, lead, high_lead)
+            return (low, low_lead, high, high_lead, *best)
+
+        first, last = judge(x)[0], judge(x + change)[0]
+        state = (ops.zeros_like(first), first, ops.ones_like(last), last, *best)
+        return backend.loop(_REFINEMENTS, step, state)[4:]
+
+    def _limit(self):
+        return ops.max(self.threat_model.radius) * (1.0 + _SLACK)
+
+
+def _lead(targets, logits):
+    """The best wrong logit minus the true one, (B,)."""
+    num_classes = logits.shape[-1]
+    own = ops.one_hot(class_ids(targets, num_classes), num_classes, dtype="bool")
+    others = ops.where(own, -float("inf"), logits)
+    return ops.max(others, axis=-1) - ops.sum(ops.where(own, logits, 0.0), axis=-1)
+
+
+def keep_closer(first, second):
+    """The closer of two (x_adv, distance) per example; the first of equals."""
+    better = second[1] < first[1]
+    x_adv = ops.where(per_example(better, first[0]), second[0], first[0])
+    return x_adv, ops.where(better, second[1], first[1])
+
+
+def keep_fooled(best, x_adv, distance, fooled):
+    """`best` (x_adv, distance), or the new point where it is fooled and closer."""
+    return keep_closer(best, (x_adv, ops.where(fooled, distance, float("inf"))))
+
+
+def best_or_last(best, last, x):
+    """(x_adv, distance): `last` where nothing was found; NaN in it becomes x."""
+    last = ops.where(ops.isfinite(last), last, x)
+    found = ops.isfinite(best[1])
+    return ops.where(per_example(found, x), best[0], last), best[1]
