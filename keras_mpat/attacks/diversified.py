@@ -21,16 +21,12 @@ def diversified(logits_fn, threat_model, x, start, keys, steps: int):
     References:
         Tashiro et al., arXiv:2003.06878, section 3.1.
     """
-    weights = []
+    num_classes = logits_fn(x).shape[-1]
+    weights = noise.uniform(noise.fold(keys, _STREAM), (num_classes,), -1.0, 1.0)
 
     def output(z):
         logits = ops.cast(logits_fn(z), "float32")
-        if not weights:
-            count = logits.shape[-1]
-            weights.append(noise.uniform(noise.fold(keys, _STREAM), (count,), -1, 1))
-        return ops.sum(weights[0] * logits, axis=-1), logits
-
-    output(x)  # tells the number of classes
+        return ops.sum(weights * logits, axis=-1), logits
 
     def step(_, state):
         (point,) = state

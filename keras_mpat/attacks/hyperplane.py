@@ -2,7 +2,8 @@
 
 To change a linear function by c, the cheapest change of Linf and of L2 moves feature i
 by min(reach * u_i, room_i), where u is the steepest direction of the norm (1 for each
-feature for Linf, proportional to |w_i| for L2) and the room ends at the box. `reach` solves
+feature for Linf, proportional to |w_i| for L2) and the room ends at the box. `reach`
+solves
 
     sum_i |w_i| min(reach * u_i, room_i) = c.
 

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_mpat import attacks, backend, noise
-from keras_mpat.attacks.targets import ranked_class
+from keras_mpat.attacks.targets import wrong_class
 from keras_mpat.threat_models import L2, Linf
 from tests.balls import to_numpy, to_tensor
 from tests.boundaries import linear_distances, relu_distance
@@ -199,7 +199,7 @@ def test_runs_are_targets_by_rank_then_restarts():
     y, order = np.array([0, 1, 3], "int32"), np.argsort(-x, axis=1)
     attack, keys = FAB(L2(0.1, bounds=(-9, 9)), steps=1, restarts=2), noise.keys(0, 3)
     for number in range(3):
-        classes = to_numpy(ranked_class(y, to_tensor(x), number))
+        classes = to_numpy(wrong_class(y, to_tensor(x), number))
         np.testing.assert_array_equal(classes, order[:, number + 1])
         x_adv, _ = attack.approach(lambda x: 1.0 * x, to_tensor(x), y, keys, number)
         np.testing.assert_array_equal(np.argmax(to_numpy(x_adv), axis=1), classes)
