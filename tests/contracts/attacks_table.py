@@ -91,7 +91,7 @@ ROWS = [
     ),
     Row(lambda ball: attacks.RandomNoise(ball, restarts=2), random=True, climbs=False),
     Row(
-        lambda ball: attacks.Square(ball, queries=12, restarts=2),
+        lambda ball: attacks.Square(ball, queries=20, restarts=2),
         random=True,
         climbs=False,
     ),
