@@ -86,9 +86,7 @@ def linear_distances(x, y, weights, bias, low, high, norm, mutable=True):
             if wrong != label and best > 0:
                 slope = (weights[:, wrong] - weights[:, label]) * mutable
                 value = logits[wrong] - logits[label]
-                change, feasible = shortest_change(
-                    point, slope, value, low, high, norm
-                )
+                change, feasible = shortest_change(point, slope, value, low, high, norm)
                 best = min(best, length(change, norm) if feasible else np.inf)
         found.append(best)
     return np.array(found)

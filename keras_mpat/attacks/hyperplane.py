@@ -1,8 +1,9 @@
 """The shortest way to a hyperplane inside the box, in the norm of a threat model.
 
-To change a linear function by c, the cheapest change of Linf and of L2 moves feature i
-by min(reach * u_i, room_i), where u is the steepest direction of the norm (1 per feature
-for Linf, proportional to |w_i| for L2) and the room ends at the box. `reach` solves
+To change a linear function by c, the cheapest change of Linf and of L2 moves feature
+i by min(reach * u_i, room_i), where u is the steepest direction of the norm (1 per
+feature for Linf, proportional to |w_i| for L2) and the room ends at the box. `reach`
+solves
 
     sum_i |w_i| min(reach * u_i, room_i) = c.
 
@@ -88,9 +89,7 @@ def _reach(size, pace, room, needed):
         left = needed - total(spent, full)
         rate = total(ops.logical_not(spent), slope)
         # Without any feature left, or by rounding, the old value is the best.
-        reach = ops.where(
-            rate > 0, ops.maximum(reach, left / _not_zero(rate)), reach
-        )
+        reach = ops.where(rate > 0, ops.maximum(reach, left / _not_zero(rate)), reach)
     feasible = total(pace > 0, full) >= needed
     return ops.where(feasible, reach, 3e38)  # not inf: inf * 0 is NaN
 

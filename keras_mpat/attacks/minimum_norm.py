@@ -55,9 +55,7 @@ class MinimumNormAttack(Attack):
         x, keys = self.prepare(logits_fn, x, targets, seed)
 
         def step(r, best):
-            return keep_closer(
-                best, self.approach(logits_fn, x, targets, keys, r)
-            )
+            return keep_closer(best, self.approach(logits_fn, x, targets, keys, r))
 
         logits = logits_fn(x)
         nothing = ops.full_like(ops.cast(logits[:, 0], "float32"), float("inf"))
@@ -67,9 +65,7 @@ class MinimumNormAttack(Attack):
     def search(self, logits_fn, x, targets, keys):
         goal = Goal(logits_fn, x, targets, keys, CrossEntropy())
         count = self.runs(logits_fn(x).shape[-1])
-        return worst_of(
-            count, lambda r: self.run(logits_fn, x, targets, keys, r), goal
-        )
+        return worst_of(count, lambda r: self.run(logits_fn, x, targets, keys, r), goal)
 
     def run(self, logits_fn, x, targets, keys, number):
         x_adv, distance = self.approach(logits_fn, x, targets, keys, number)

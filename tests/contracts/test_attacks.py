@@ -115,9 +115,7 @@ def test_gradients_beat_noise(row, norm, digits):
     ("row", "norm"),
     [case for case in CASES if _fills_the_ball(case[0])],
     ids=[
-        name
-        for name, case in zip(IDS, CASES, strict=True)
-        if _fills_the_ball(case[0])
+        name for name, case in zip(IDS, CASES, strict=True) if _fills_the_ball(case[0])
     ],
 )
 def test_linear_model_is_solved_exactly(row, norm):

@@ -48,7 +48,11 @@ def _state(model):
 @pytest.mark.parametrize(
     ("row", "norm"),
     [case for case in CASES if case[1].ball is case[0].norms[0]],
-    ids=[n for n, case in zip(IDS, CASES, strict=True) if case[1].ball is case[0].norms[0]],
+    ids=[
+        n
+        for n, case in zip(IDS, CASES, strict=True)
+        if case[1].ball is case[0].norms[0]
+    ],
 )
 def test_no_model_variable_changes(row, norm, norm_mode, model):
     before = _state(model)
