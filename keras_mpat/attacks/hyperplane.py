@@ -1,7 +1,7 @@
 """The shortest way to a hyperplane inside the box, in the norm of a threat model.
 
-To change a linear function by c, the cheapest change of Linf and of L2 moves feature i
-by min(reach * u_i, room_i), where u is the steepest direction of the norm (1 for each
+To change a linear function by c, the cheapest change of Linf and of L2 moves feature
+i by min(reach * u_i, room_i), where u is the steepest direction of the norm (1 per
 feature for Linf, proportional to |w_i| for L2) and the room ends at the box. `reach`
 solves
 

@@ -125,22 +125,23 @@ def test_radius_per_feature_is_the_metric(norm):
     np.testing.assert_array_equal(x_adv[:, ~free], x[:, ~free])
 
 
-def test_a_point_on_the_sphere_up_to_rounding_counts():
+def test_the_ball_decides_where_the_distance_says():
     logits_fn, x, y, *_ = _linear(3)
-    _, distance = _closest(FAB(L2(0.1), steps=4), logits_fn, x, y)
+    _, distance = _closest(FAB(L2(0.1), steps=2), logits_fn, x, y)
 
     def run(x, y, epsilon):
-        attack = FAB(L2(1.0), steps=4).scaled(epsilon)
+        attack = FAB(L2(1.0), steps=2).scaled(epsilon)
         return attack(logits_fn, x, y, noise.keys(0, 1))
 
-    run, fooled = backend.function(run), []
-    for i in np.flatnonzero(np.isfinite(distance) & (distance > 0))[:8]:
-        epsilon = np.float32(distance[i] / (1 + 5e-7))
+    run, chosen = backend.function(run), np.isfinite(distance) & (distance > 0)
+    for i in np.flatnonzero(chosen)[:4]:
         one = slice(i, i + 1)
-        result = to_numpy(run(*map(ops.convert_to_tensor, (x[one], y[one], epsilon))))
-        fooled.append(_wrong(logits_fn, result, y[one])[0])
-        assert np.linalg.norm(result - x[one]) <= epsilon * (1 + 1e-6)
-    assert len(fooled) == 8 and all(fooled)
+        for factor in (1 + 2e-6, 1 - 1e-4):
+            epsilon = np.float32(distance[i] * factor)
+            inputs = map(ops.convert_to_tensor, (x[one], y[one], epsilon))
+            result = to_numpy(run(*inputs))
+            assert _wrong(logits_fn, result, y[one])[0] == (factor > 1)
+            assert np.linalg.norm(result - x[one]) <= epsilon * (1 + 1e-6)
 
 
 # Nets with one hidden layer
@@ -167,7 +168,7 @@ def test_one_hidden_layer_never_closer_than_possible_and_mostly_as_close():
         hidden = ops.relu(ops.einsum("bd,bdh->bh", x, first) + bias)
         return ops.einsum("bh,bhc->bc", hidden, second) + last
 
-    attack = FAB(Linf(0.5), steps=30, restarts=6, target_classes="all")
+    attack = FAB(Linf(0.5), steps=15, restarts=20, target_classes="all")
     x_adv, distance = _closest(attack, logits_fn, x, y)
     exact = np.array(
         [
@@ -179,10 +180,9 @@ def test_one_hidden_layer_never_closer_than_possible_and_mostly_as_close():
     assert np.all(distance >= exact * (1 - 1e-5) - 1e-6)  # never closer than possible
     found = np.isfinite(distance)
     assert np.all(_wrong(logits_fn, x_adv, y)[found])
-    print(np.sort(distance / exact))
-    close = distance <= 1.001 * exact + 1e-6
-    assert np.mean(close[np.isfinite(exact)]) >= 0.9
-    assert np.all(found == np.isfinite(exact))
+    # Each run ends in a local minimum of such a small net: restarts find the others.
+    np.testing.assert_array_equal(found, np.isfinite(exact))
+    assert np.mean(distance[found] <= 1.02 * exact[found] + 1e-6) >= 0.9
 
 
 # Runs, targets, restarts
@@ -244,10 +244,10 @@ def digits_like():
 
 
 @NORMS
-@pytest.mark.parametrize(("factor", "shift"), [(1e-3, 0.0), (1e3, 0.0), (1.0, 5.0)])
+@pytest.mark.parametrize(("factor", "shift"), [(1e-3, 0.0), (1e3, 50.0)])
 def test_scale_and_shift_of_the_logits_change_nothing(norm, factor, shift, digits_like):
     logits_fn, x, y = digits_like
-    attack = FAB(norm(0.05 if norm is Linf else 0.2), steps=10)
+    attack = FAB(norm(0.1), steps=6, target_classes=2)
 
     def other(x):
         return factor * logits_fn(x) + shift
@@ -255,16 +255,15 @@ def test_scale_and_shift_of_the_logits_change_nothing(norm, factor, shift, digit
     _, expected = _closest(attack, logits_fn, x, y)
     _, distance = _closest(attack, other, x, y)
     np.testing.assert_allclose(distance, expected, rtol=1e-3)
-    fooled = [_wrong(f, _attacked(attack, f, x, y), y) for f in (logits_fn, other)]
-    np.testing.assert_array_equal(*fooled)
-    assert 3 <= fooled[0].sum() <= 21
+    epsilon = np.median(expected) * 1.0005
+    np.testing.assert_array_equal(distance <= epsilon, expected <= epsilon)
 
 
 @NORMS
 def test_distance_does_not_depend_on_epsilon(norm, digits_like):
     logits_fn, x, y = digits_like
     small, large = (
-        _closest(FAB(norm(epsilon), steps=10), logits_fn, x, y)[1]
+        _closest(FAB(norm(epsilon), steps=5, target_classes=1), logits_fn, x, y)[1]
         for epsilon in (0.01, 0.5)
     )
     np.testing.assert_allclose(small, large, rtol=1e-4)
@@ -304,8 +303,13 @@ def test_misclassified_points_are_their_own_closest():
 def test_of_epsilon_zero_the_input_is_returned(norm, digits_like):
     logits_fn, x, y = digits_like
     for ball in (norm(0.0), norm(np.zeros(10))):
-        result = _attacked(FAB(ball, steps=3, restarts=2), logits_fn, x, y)
-        np.testing.assert_array_equal(result, x)
+        attack, keys = (
+            FAB(ball, steps=1, restarts=2, target_classes=1),
+            noise.keys(0, len(x)),
+        )
+        for number in (0, 1):
+            result = attack.run(logits_fn, to_tensor(x), y, keys, number)
+            np.testing.assert_array_equal(to_numpy(result), x)
 
 
 def test_config_keeps_the_kinds_of_targets():
