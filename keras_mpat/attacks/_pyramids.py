@@ -38,7 +38,9 @@ class Pyramids:
         distinct, stage = np.unique(every, axis=0, return_inverse=True)
         self._sides = ops.convert_to_tensor(distinct, "float32")
         self._stage = ops.convert_to_tensor(stage.reshape(-1), "int32")
-        pairs = [[profiles(*pair, split) for split in (0, 1)] for pair in distinct]
+        pairs = [
+            [profiles(pair[0], pair[1], split) for split in (0, 1)] for pair in distinct
+        ]
         self._profiles = []
         for axis, size in enumerate((height, width)):
             rows = [[_padded(part[axis], size) for part in pair] for pair in pairs]
@@ -169,7 +171,7 @@ def tiles(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         place = tuple(map(slice, first, first + lengths))
         tile[place] = number
         for split in (0, 1):
-            across, along = profiles(*lengths, split)
+            across, along = profiles(lengths[0], lengths[1], split)
             heights = np.minimum.outer(np.abs(across), np.abs(along))
             signs = np.outer(np.sign(across), np.sign(along))
             patterns[(split, *place)] = heights * signs
