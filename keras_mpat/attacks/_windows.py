@@ -100,12 +100,22 @@ class Stripes:
         return ops.reshape(ops.where(up, self._high, self._low), self._shape)
 
     def propose(self, x_adv, keys, query):
-        """x_adv (B, ...) with one window on the surface, one sign per channel."""
+        """x_adv (B, ...) with one window on the surface, one sign per channel.
+
+        A window that is there already gets the opposite signs: at a side of one pixel,
+        half of the queries would else ask again what the model has said.
+        """
         height, width, channels = self._canvas
         draws = noise.uniform(keys, (2 + channels,))
         lengths = ops.take(self._sides, query, axis=0)
         first = origins(draws[:, :2], lengths, (height, width))
         window = inside(first, lengths, (height, width))
-        ends = ops.where(draws[:, None, None, 2:] < 0.5, self._high, self._low)
+        up = draws[:, None, None, 2:] < 0.5
         before = ops.reshape(x_adv, (-1, *self._canvas))
+        there = ops.logical_or(self._ends(up) == before, ops.logical_not(window))
+        idle = ops.all(there, axis=(1, 2, 3), keepdims=True)
+        ends = self._ends(ops.logical_xor(up, idle))
         return ops.reshape(ops.where(window, ends, before), self._shape)
+
+    def _ends(self, up):
+        return ops.where(up, self._high, self._low)

@@ -80,6 +80,18 @@ def test_every_place_and_sign_is_as_likely():
         assert np.mean(np.all(signs == kind, axis=1)) == pytest.approx(0.25, abs=0.03)
 
 
+def test_no_query_asks_what_was_said_already():
+    x = np.full((500, 4, 4, 2), 0.5, "float32")
+    moves = Stripes(Linf(EPSILON), x, np.array([0.05]))  # one pixel
+    rng = np.random.default_rng(0)
+    before = (x + EPSILON * rng.choice([-1, 1], x.shape)).astype("float32")
+    after = to_numpy(moves.propose(before, noise.keys(1, 500), 0))
+    assert np.all(np.any(after != before, axis=(1, 2, 3)))
+    np.testing.assert_allclose(np.abs(after - x), EPSILON, rtol=1e-5)
+    both = np.all(np.any(after != before, axis=(1, 2)), axis=-1)
+    assert np.mean(both) == pytest.approx(0.5, abs=0.07)  # 1/4 by draw, 1/4 turned
+
+
 def _oracle(x, y, kernel, share, queries):
     """The run in float64, example by example, with the draws of the attack."""
     keys = noise.fold(KEYS, 0)  # of the first run
@@ -97,8 +109,11 @@ def _oracle(x, y, kernel, share, queries):
         for i in range(len(x)):
             row, column = (int(draws[i, k] * (8 - size + 1)) for k in (0, 1))
             window = (slice(row, row + size), slice(column, column + size))
-            candidate = best[i].copy()
-            candidate[window] = (high if draws[i, 2] < 0.5 else low)[i][window]
+            candidate, ends = best[i].copy(), [low[i][window], high[i][window]]
+            chosen = ends[int(draws[i, 2] < 0.5)]
+            if np.array_equal(chosen, candidate[window]):
+                chosen = ends[int(draws[i, 2] >= 0.5)]
+            candidate[window] = chosen
             now = margin(i, best[i])
             if now > 0 and margin(i, candidate) < now:
                 best[i] = candidate
