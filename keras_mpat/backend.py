@@ -162,16 +162,9 @@ def full_precision():
             yield
         finally:
             settings.enable_tensor_float_32_execution(before)
-    else:
-        flags = torch.backends.cuda.matmul, torch.backends.cudnn
-        before = [flag.allow_tf32 for flag in flags]
-        for flag in flags:
-            flag.allow_tf32 = False
-        try:
+    else:  # its matrix products are float32 unless told otherwise
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield
-        finally:
-            for flag, value in zip(flags, before, strict=True):
-                flag.allow_tf32 = value
 
 
 def has_accelerator() -> bool:

@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "every run of APGD aims at the likeliest wrong class",
         "attacks/apgd.py",
-        "number % self._aims(logits.shape[-1])",
-        "0 * number",
+        "return wrong_class(labels, logits, number % count)",
+        "return wrong_class(labels, logits, 0 * number)",
         "tests/attacks/test_apgd.py -k rank",
     ),
     Mutation(
@@ -185,8 +185,8 @@ MUTATIONS = (
     Mutation(
         "a margin attack that stops at the decision boundary",
         "objectives.py",
-        "return -ops.maximum(own - ops.max(others, axis=-1) + self.kappa, 0.0)",
-        "return -ops.maximum(own - ops.max(others, axis=-1), 0.0)",
+        "else -ops.maximum(margin + self.kappa, 0.0)",
+        "else -ops.maximum(margin, 0.0)",
         "tests/test_objectives.py",
     ),
     Mutation(

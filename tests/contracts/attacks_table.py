@@ -76,9 +76,9 @@ ROWS = [
         random=True,
         linear={"steps": 20, "objective": Margin(None)},
     ),
-    Row(lambda ball: attacks.FAB(ball, steps=4, target_classes=2), nearest=True),
+    Row(lambda ball: attacks.FAB(ball, steps=2, target_classes=2), nearest=True),
     Row(
-        lambda ball: attacks.FAB(ball, steps=3, target_classes=None, restarts=2),
+        lambda ball: attacks.FAB(ball, steps=2, target_classes=None, restarts=2),
         random=True,
         nearest=True,
     ),

@@ -81,6 +81,8 @@ ATTACKS = {
     "no steps of FAB": "attacks.FAB(ball, steps=0)",
     "no restarts of FAB": "attacks.FAB(ball, restarts=0)",
     "FAB for a number": "attacks.FAB(0.3)",
+    "AutoAttack of no version": "attacks.AutoAttack(ball, version='fast')",
+    "ODI steps below 0": "attacks.APGD(ball, odi_steps=-1)",
     "no targets": "attacks.FAB(ball, target_classes=0)",
     "targets by another word": "attacks.FAB(ball, target_classes='most')",
     "a weight of the clean point above 1": "attacks.FAB(ball, alpha_max=10)",
