@@ -96,7 +96,7 @@ def _standard(ball, num_classes: int) -> dict[str, Attack]:
 
 def _plus(ball, num_classes: int) -> dict[str, Attack]:
     standard = _standard(ball, num_classes)
-    parts = {"APGD-CE": APGD(ball, restarts=5)}
+    parts: dict[str, Attack] = {"APGD-CE": APGD(ball, restarts=5)}
     if num_classes > 2:
         parts["APGD-DLR"] = APGD(ball, objective=DLR(), restarts=5)
     parts["FAB"] = FAB(ball, target_classes=None, restarts=5)

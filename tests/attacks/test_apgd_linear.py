@@ -124,6 +124,6 @@ def test_scale_and_shift_of_the_logits_change_no_verdict(norm, name):
     attack = APGD(ball, steps=20, **ATTACKS[name])
     flags = _flags(attack, *problem)
     assert 0.2 < flags.mean() < 0.8
-    for scale, shift in ((1e-3, 0.0), (1e3, 0.0), (1.0, -7.0), (1.0, 50.0)):
+    for scale, shift in ((1e-3, 50.0), (1e3, -7.0)):
         other = _flags(attack, *problem, scale=scale, shift=shift)
         np.testing.assert_array_equal(other, flags)
