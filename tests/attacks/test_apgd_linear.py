@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.attacks import APGD
 from keras_mpat.objectives import DLR, CrossEntropy, Margin
 from keras_mpat.threat_models import L2, Linf
@@ -86,7 +87,10 @@ def _flags(attack, weights, bias, x, y, scale=1.0, shift=0.0):
     def logits_fn(x):
         return (ops.matmul(x, weights) + bias) * scale + shift
 
-    x_adv = attack(logits_fn, x, y, seed=0)
+    def compiled(x, y):
+        return attack(logits_fn, x, y, seed=0)
+
+    x_adv = backend.function(compiled)(ops.convert_to_tensor(x), y.astype("int32"))
     distance = ops.convert_to_numpy(attack.threat_model.distance(x_adv, x))
     assert distance.max() <= attack.threat_model.radius * (1 + 1e-5)
     x_adv = ops.convert_to_numpy(x_adv)

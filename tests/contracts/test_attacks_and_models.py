@@ -91,7 +91,7 @@ def test_train_mode_moves_the_averages_and_the_generator(model):
         (attacks.MIM, {}),
         (attacks.CW, {"restarts": 3}),
         (attacks.FAB, {"restarts": 2}),
-        (attacks.FAB, {"targets": None}),
+        (attacks.FAB, {"target_classes": None}),
     ],
 )
 def test_hundred_steps_trace_the_model_as_often_as_one(kind, fields, digits):
