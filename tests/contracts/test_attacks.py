@@ -81,7 +81,7 @@ def _some_slow():
         yield pytest.param(row, norm, id=name, marks=marks)
 
 
-@pytest.mark.parametrize(("row", "norm"), _some_slow())
+@pytest.mark.parametrize(("row", "norm"), list(_some_slow()))
 def test_xla_equals_eager_mode(row, norm, digits):
     _compiled_equals_eager(build(row, norm), digits, jit_compile=True)
 
