@@ -8,7 +8,7 @@ from keras import ops
 from keras_mpat import backend
 from keras_mpat.attacks.attack import Attack, Goal, LogitsFn, per_example, worst_of
 from keras_mpat.attacks.hyperplane import relative_distance
-from keras_mpat.objectives import CrossEntropy, class_ids
+from keras_mpat.objectives import CrossEntropy, Margin
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _SLACK = 1e-6  # of epsilon: a closest point on the sphere may lie outside by rounding
@@ -89,12 +89,12 @@ class MinimumNormAttack(Attack):
         Regula falsi on the lead of the best wrong class. It aims a little beyond the
         root, so that linear functions end on the misclassified side.
         """
-        found = per_example(ops.isfinite(best[1]), x)
+        lead, found = Margin(kappa=None), per_example(ops.isfinite(best[1]), x)
         change = ops.where(found, best[0] - x, 0.0)
 
         def judge(x_adv):
             logits = ops.cast(logits_fn(x_adv), "float32")
-            return _lead(targets, logits), CrossEntropy().fooled(targets, logits)
+            return lead(targets, logits), CrossEntropy().fooled(targets, logits)
 
         def step(_, state):
             low, low_lead, high, high_lead, *best = state
@@ -103,12 +103,12 @@ class MinimumNormAttack(Attack):
             part = low + (high - low) * (share + _BEYOND * (1.0 - share))
             x_adv = self.threat_model.box(x + per_example(part, x) * change)
             x_adv = self.settled(x_adv, x)
-            lead, fooled = judge(x_adv)
+            new_lead, fooled = judge(x_adv)
             distance = relative_distance(self.threat_model, x_adv, x)
             best = keep_fooled(tuple(best), x_adv, distance, fooled)
             low, high = ops.where(fooled, low, part), ops.where(fooled, part, high)
-            low_lead = ops.where(fooled, low_lead, lead)
-            high_lead = ops.where(fooled, lead, high_lead)
+            low_lead = ops.where(fooled, low_lead, new_lead)
+            high_lead = ops.where(fooled, new_lead, high_lead)
             return (low, low_lead, high, high_lead, *best)
 
         first, last = judge(x)[0], judge(x + change)[0]
@@ -117,14 +117,6 @@ class MinimumNormAttack(Attack):
 
     def _limit(self):
         return ops.max(self.threat_model.radius) * (1.0 + _SLACK)
-
-
-def _lead(targets, logits):
-    """The best wrong logit minus the true one, (B,)."""
-    num_classes = logits.shape[-1]
-    own = ops.one_hot(class_ids(targets, num_classes), num_classes, dtype="bool")
-    others = ops.where(own, -float("inf"), logits)
-    return ops.max(others, axis=-1) - ops.sum(ops.where(own, logits, 0.0), axis=-1)
 
 
 def keep_closer(first, second):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mpat.evaluation.result import RobustnessResult, wilson_interval
+from keras_mpat.evaluation.result import RobustnessResult, percent
 
 _LEVEL = 0.01
 
@@ -72,7 +72,9 @@ class Comparison:
         lines.append("| --- | --- | --- | --- | --- |")
         pairs = zip(*self.accuracies, self.differences, self.p_values, strict=True)
         for seed, (first, second, difference, p_value) in enumerate(pairs):
-            cells = [_percent(first, self.n), _percent(second, self.n)]
+            cells = [
+                percent(round(share * self.n), self.n) for share in (first, second)
+            ]
             cells += [f"{100 * difference:+.2f}", f"{p_value:.2g}"]
             lines.append(f"| {seed} | " + " | ".join(cells) + " |")
         for title, summary in (("mean", np.mean), ("worst", np.min)):
@@ -163,8 +165,3 @@ def _signed(count: int, size: int) -> np.ndarray:
     choose = logs[count] - logs - logs[::-1]
     law[2 * size * heads] = np.exp(choose - count * math.log(2))
     return law
-
-
-def _percent(share: float, n: int) -> str:
-    low, high = wilson_interval(round(share * n), n)
-    return f"{100 * share:.2f} ({100 * low:.1f}–{100 * high:.1f})"

@@ -170,6 +170,12 @@ def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float,
     return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
 
 
+def percent(successes: int, n: int) -> str:
+    """A share in percent and its 95 % Wilson interval, e.g. "50.00 (40.4–59.6)"."""
+    low, high = wilson_interval(successes, n)
+    return f"{100 * successes / n:.2f} ({100 * low:.1f}–{100 * high:.1f})"
+
+
 def _fields(values: dict[str, Any]) -> tuple:
     correct = _to_flags(values["correct"])
     return values["name"], values["attack"], correct, values["seconds"]

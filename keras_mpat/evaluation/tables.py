@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_mpat.attacks import Attack, AutoAttack
 from keras_mpat.evaluation.modes import PrototypeModes
-from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
+from keras_mpat.evaluation.result import Part, RobustnessResult, percent
 from keras_mpat.threat_models import ThreatModel
 
 NOT_AUDITED = "PGD-type attacks only, not audited."
@@ -28,15 +28,15 @@ def robustness_table(
     first = next(iter(results.values()))
     rows = [["attack", "epsilon", "steps × step", "runs", *results]]
     rows.append(["clean", "–", "–", "–"])
-    rows[-1] += [_percent(result.clean, result) for result in results.values()]
+    rows[-1] += [_percent(result.clean) for result in results.values()]
     for number, stage in enumerate(first.stages):
         row = [stage.name, *attack_size(attacks[stage.name])]
         for result in results.values():
-            row.append(_percent(result.stages[number].correct, result))
+            row.append(_percent(result.stages[number].correct))
         rows.append(row)
         rows += _parts([result.stages[number].parts for result in results.values()])
     rows.append(["**worst case**", "", "", ""])
-    rows[-1] += [f"**{_percent(r.robust, r)}**" for r in results.values()]
+    rows[-1] += [f"**{_percent(r.robust)}**" for r in results.values()]
     rows.append(["zero input gradients", "", "", ""])
     rows[-1] += [f"{100 * result.zero_gradients:.2f} %" for result in results.values()]
     note = f"n = {first.n}; percent correct with 95 % Wilson intervals. "
@@ -160,6 +160,5 @@ def _length(value) -> str:
         return "per feature"
 
 
-def _percent(flags, result: RobustnessResult) -> str:
-    low, high = Stage("", "", flags, 0.0).interval
-    return f"{100 * flags.mean():.2f} ({100 * low:.1f}–{100 * high:.1f})"
+def _percent(flags) -> str:
+    return percent(int(flags.sum()), len(flags))
