@@ -42,7 +42,7 @@ PER_BATCH = {"proxy_anchor", "proxy_anchor-wide"}
 PAIR_HEADS = {
     "triplet": keras_mpat.TripletHead,
     "triplet-random": lambda: keras_mpat.TripletHead(
-        negatives="random", joint_forward=True
+        negatives="random", joint_forward=False
     ),
     "triplet-switched": lambda: keras_mpat.TripletHead(anchor="clean", norm="paper"),
     "triplet-pool": lambda: keras_mpat.TripletHead(negative_pool=2, batch_size=6),
