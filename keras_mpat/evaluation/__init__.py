@@ -4,11 +4,13 @@
     print(result.robust_accuracy, result.interval)
 
 `robustness.py` runs attacks (`driver.py`: on one chunk of examples), `result.py` keeps
-verdicts, `comparison.py` asks whether one method is better than another, `tables.py`
-prints, `plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows
-the latent space, `prototypes.py` what the prototypes of a head stand for.
+verdicts, `audit.py` says how far to trust them (`checks/`: one question each),
+`comparison.py` asks whether one method is better than another, `tables.py` prints,
+`plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent
+space, `prototypes.py` what the prototypes of a head stand for.
 """
 
+from keras_mpat.evaluation.audit import Audit, audit
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
@@ -22,11 +24,13 @@ from keras_mpat.evaluation.robustness import evaluate_robustness
 from keras_mpat.evaluation.tables import prototype_table, robustness_table
 
 __all__ = [
+    "Audit",
     "Comparison",
     "Part",
     "PrototypeModes",
     "RobustnessResult",
     "Stage",
+    "audit",
     "compare",
     "embeddings",
     "evaluate_robustness",

@@ -72,13 +72,13 @@ def evaluate_robustness(
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
-    classifier = _load(model_or_path)
+    classifier = load(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
     parts = driver.plan(named, output[-1])
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
-    fingerprint = _fingerprint(classifier, named) | settings
-    state = saved_state.State(state_dir, fingerprint)
+    identity = fingerprint(classifier, named) | settings
+    state = saved_state.State(state_dir, identity)
     work = driver.Driver(
         classifier, parts, seed=seed, batch_size=batch_size, keep=bool(state.folder)
     )
@@ -134,7 +134,7 @@ def _result(state, named, parts, seed: int) -> RobustnessResult:
     return RobustnessResult(clean, robust, tuple(stages), zero, seed)
 
 
-def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
+def fingerprint(classifier, named: dict[str, Attack]) -> dict:
     """What must be equal for kept work to be used again."""
     attacks = {  # the repr of a large array leaves numbers out
         name: keras.saving.serialize_keras_object(attack)
@@ -150,7 +150,16 @@ def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
     }
 
 
-def _load(model_or_path):
+def load(model_or_path, *, softmax: bool = False):
+    """The Keras classifier that predicts: of a classifier, a path, a training model.
+
+    Args:
+        model_or_path: as in `evaluate_robustness`.
+        softmax: whether it may end in softmax.
+
+    Raises:
+        ValueError: something else, or a classifier that ends in softmax.
+    """
     model = model_or_path
     if isinstance(model, (str, os.PathLike)):
         if not os.path.exists(model):
@@ -168,7 +177,7 @@ def _load(model_or_path):
             f"path of a .keras file. Received: a {type(model_or_path).__name__}. "
             "Pass the model itself, e.g. models.lenet(10)."
         )
-    if with_logits(model) is not model:
+    if not softmax and with_logits(model) is not model:
         raise ValueError(
             "`model_or_path` must end in logits: a saturated softmax has zero "
             f"gradients and looks robust. Received: {model.name!r}, which ends in "

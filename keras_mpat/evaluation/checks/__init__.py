@@ -1,0 +1,26 @@
+"""The checks of an audit, one file per question; `CHECKS` has them all in order.
+
+`check.py` says what a check is, `evidence.py` what it measures on. A new check is a
+function and an entry in the `CHECKS` of its file.
+"""
+
+from keras_mpat.evaluation.checks import (
+    convergence,
+    gradients,
+    outputs,
+    protocol,
+    rivals,
+    threat,
+)
+from keras_mpat.evaluation.checks.check import Answer, Check, Finding, NotRun
+from keras_mpat.evaluation.checks.evidence import Evidence
+
+_FILES = (outputs, threat, gradients, convergence, rivals, protocol)
+CHECKS: tuple[Check, ...] = tuple(
+    sorted(
+        (check for file in _FILES for check in file.CHECKS),
+        key=lambda check: check.number,
+    )
+)
+
+__all__ = ["CHECKS", "Answer", "Check", "Evidence", "Finding", "NotRun"]

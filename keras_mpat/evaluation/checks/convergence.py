@@ -1,0 +1,226 @@
+"""Whether attacks have converged, and grow with what they are allowed."""
+
+import numpy as np
+from keras import ops
+
+from keras_mpat import backend
+from keras_mpat.attacks import APGD, CW, FGSM, PGD
+from keras_mpat.attacks.worst_case import WorstCase
+from keras_mpat.evaluation.checks.check import (
+    ERROR,
+    WARNING,
+    Check,
+    Finding,
+    NotRun,
+    within,
+)
+from keras_mpat.evaluation.checks.check import percent as share
+from keras_mpat.objectives import CrossEntropy, Margin
+
+_MARGIN = Margin(kappa=None)
+_SLACK = 0.001  # of the examples, at least one
+_GAP = 0.12
+_TRACED = 64  # examples whose loss is followed step by step
+
+
+def ordered(evidence) -> Finding:
+    """C08."""
+    ball, n = evidence.threat_model, evidence.n
+    robust = {
+        "FGSM": evidence.robust(FGSM(ball)),
+        "PGD-10": evidence.robust(PGD(ball, steps=10)),
+        "PGD-50": evidence.robust(PGD(ball, steps=50)),
+        "APGD": evidence.robust(APGD(ball, steps=50)),
+        "all": evidence.result.robust[:n],
+    }
+    accuracies = [float(np.mean(flags)) for flags in robust.values()]
+    falls = all(
+        within(after - before, _SLACK, n)
+        for before, after in zip(accuracies, accuracies[1:], strict=False)
+    )
+    alone = float(np.mean(~robust["FGSM"] & robust["all"]))
+    figures = ", ".join(f"{k} {share(np.mean(v))}" for k, v in robust.items())
+    text = f"{figures}; broken by FGSM alone {share(alone)}"
+    return Finding(falls and alone <= _SLACK, text)
+
+
+def in_steps(evidence) -> Finding:
+    """C09."""
+    ball = evidence.threat_model
+    step = ball.radius / 10
+    once, twice = (PGD(ball, steps=s, step_size=step) for s in (50, 100))
+    first, second = (float(np.mean(evidence.robust(a))) for a in (once, twice))
+    before, after = (_mean_loss(evidence, attack) for attack in (once, twice))
+    change = abs(after - before) / max(abs(before), 1e-12)
+    text = f"PGD-50 {share(first)}, PGD-100 {share(second)}, loss {100 * change:.1f} %"
+    small = within(first - second, 0.003, evidence.n) and change <= 0.01
+    return Finding(small, text)
+
+
+def in_restarts(evidence) -> Finding:
+    """C10."""
+    ball = evidence.threat_model
+    few, many = (
+        evidence.robust(PGD(ball, steps=50, restarts=r, objective=_MARGIN))
+        for r in (5, 10)
+    )
+    fall = float(np.mean(few) - np.mean(many))
+    text = f"5 restarts {share(np.mean(few))}, 10 restarts {share(np.mean(many))}"
+    return Finding(within(fall, 0.003, evidence.n), text)
+
+
+def in_epsilon(evidence) -> Finding:
+    """C11."""
+    grid, half, whole = _curve(evidence)
+    falls = all(
+        within(after - before, _SLACK, evidence.n)
+        for before, after in zip(grid, grid[1:], strict=False)
+    )
+    limit = 1 / evidence.num_classes + 0.02
+    figures = ", ".join(share(value) for value in grid)
+    text = f"{figures}; half of the range {share(half)}, all of it {share(whole)}"
+    return Finding(falls and half <= limit and whole == 0, text)
+
+
+def unbounded(evidence) -> Finding:
+    """C24."""
+    whole = _curve(evidence)[2]
+    return Finding(whole == 0, f"{share(whole)} are right in the whole box")
+
+
+def one_step(evidence) -> Finding:
+    """C18."""
+    ball = evidence.threat_model
+    fgsm, pgd = (evidence.robust(a) for a in (FGSM(ball), PGD(ball, steps=10)))
+    gap = float(np.mean(fgsm) - np.mean(pgd))
+    gradient = evidence.gradient(CrossEntropy())[0]
+    keys = ops.convert_to_tensor(evidence.keys(0, evidence.n))
+    nearby = ball.sample(ops.convert_to_tensor(evidence.x), keys)
+    moved = evidence.gradient(CrossEntropy(), ops.convert_to_numpy(nearby))[0]
+    a, b = (g.reshape(evidence.n, -1).astype("float64") for g in (gradient, moved))
+    size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    cosine = np.mean(np.sum(a * b, 1) / np.maximum(size, 1e-300))
+    text = f"FGSM minus PGD-10 {share(gap)}; cosine of gradients {cosine:.2f}"
+    return Finding(gap <= _GAP, text)
+
+
+def complete(evidence) -> Finding:
+    """C22."""
+    best = _best_losses(evidence)
+    missed = evidence.result.robust[: best.shape[1]]
+    if not missed.any():
+        return Finding(True, "no attack failed")
+    best = best[:, missed]
+    reach = np.maximum(best[-1] - best[0], 1e-12)
+    late = (best[-1] - best[-11]) / reach
+    done = float(np.mean(late <= 0.05))
+    text = f"{share(done)} of failed attacks gained at most 5 % in the last 10 steps"
+    return Finding(done >= 0.95, text)
+
+
+def _best_losses(evidence) -> np.ndarray:
+    """The best margin after each of 50 steps of PGD, (51, N)."""
+    ball = evidence.threat_model
+    attack = PGD(ball, steps=1, step_size=ball.radius / 10, objective=_MARGIN)
+    x, y = evidence.x[:_TRACED], evidence.y[:_TRACED]
+
+    def step(x_adv, x, y):
+        def goal(z):
+            logits = evidence.logits_fn(z)
+            return _MARGIN(y, logits), logits
+
+        return (attack.ascend(goal, x, x_adv),)
+
+    compiled, x_adv, values = backend.function(step), x, []
+    for _ in range(51):
+        values.append(evidence.gradient(_MARGIN, x_adv, y)[1])
+        (x_adv,) = evidence.compute(compiled, x_adv, x, y)
+    return np.maximum.accumulate(np.array(values, "float64"), axis=0)
+
+
+def _curve(evidence) -> tuple[list[float], float, float]:
+    """Accuracies at (0, 1/4, 1/2, 1) epsilon; in half of the range; in all of it."""
+    ball = evidence.threat_model
+    if np.ndim(ball.radius) or ball.mutable is not None:
+        raise NotRun("needs one epsilon for all features, and no mask")
+    ends = (np.zeros((1, *evidence.x.shape[1:])) + bound for bound in ball.bounds)
+    ends = (ops.convert_to_tensor(end.astype("float32")) for end in ends)
+    corner = float(ops.convert_to_numpy(ball.distance(*ends))[0])
+    factors = [0.0, 0.25, 0.5, 1.0, 0.5 * corner / ball.radius, corner / ball.radius]
+    values = []
+    for factor in factors:
+        wide = ball.scaled(factor)
+        attack = WorstCase([APGD(wide, steps=50), CW(wide, steps=50)])
+        values.append(float(np.mean(evidence.robust(attack))))
+    return values[:4], values[4], values[5]
+
+
+def _mean_loss(evidence, attack) -> float:
+    """Mean cross-entropy where the attack ends."""
+
+    def run(x, y, keys):
+        return (attack.run(evidence.logits_fn, x, y, keys, 0),)
+
+    compiled, keys = backend.function(run), evidence.keys(0, evidence.n)
+    (x_adv,) = evidence.compute(compiled, evidence.x, evidence.y, keys)
+    return float(np.mean(evidence.gradient(CrossEntropy(), x_adv)[1]))
+
+
+CHECKS = (
+    Check(
+        "C08",
+        "one step is weaker than many",
+        ERROR,
+        "falls from FGSM to PGD-10, PGD-50, APGD, all; FGSM alone breaks at most 0.1 %",
+        "Gradients mislead longer attacks: look for masking, take smaller steps.",
+        ordered,
+    ),
+    Check(
+        "C09",
+        "attacks have converged in steps",
+        ERROR,
+        "PGD-100 within 0.3 points of PGD-50 and its loss within 1 %",
+        "Give more steps, or trust APGD, which halves its steps by itself.",
+        in_steps,
+    ),
+    Check(
+        "C10",
+        "attacks have converged in restarts",
+        WARNING,
+        "10 restarts within 0.3 points of 5",
+        "Give more restarts: AutoAttack(version='plus') or 'strict'.",
+        in_restarts,
+    ),
+    Check(
+        "C11",
+        "accuracy falls with epsilon, to chance and to 0",
+        ERROR,
+        "falls; at half of the range at most chance + 2 points; in the whole box 0",
+        "An attack without limits must win: its gradients do not lead anywhere.",
+        in_epsilon,
+    ),
+    Check(
+        "C18",
+        "no catastrophic overfitting",
+        ERROR,
+        f"FGSM minus PGD-10 at most {100 * _GAP:.0f} points",
+        "Train with more steps, or with callbacks.CatastrophicOverfittingGuard.",
+        one_step,
+    ),
+    Check(
+        "C22",
+        "the attack had come to rest (Pintor I4)",
+        WARNING,
+        "95 % of failed attacks gain at most 5 % of their rise in the last 10 steps",
+        "Give more steps or larger ones.",
+        complete,
+    ),
+    Check(
+        "C24",
+        "an unbounded attack wins always (Pintor I6)",
+        ERROR,
+        "no example is right in the whole box",
+        "Gradients are masked: attack the part behind what masks them.",
+        unbounded,
+    ),
+)

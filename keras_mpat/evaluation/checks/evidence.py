@@ -1,0 +1,192 @@
+"""What the checks of an audit measure on; what is dear is computed once."""
+
+import functools
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Callable
+
+import numpy as np
+from keras import ops
+
+from keras_mpat import backend, noise
+from keras_mpat.attacks import Attack, AutoAttack
+from keras_mpat.evaluation.checks.check import NotRun
+from keras_mpat.evaluation.robustness import evaluate_robustness, fingerprint
+from keras_mpat.objectives import CrossEntropy
+
+
+class Evidence:
+    """A classifier, its test data and what is known about its training.
+
+    Args:
+        model: what was handed to `audit`: a classifier or an `AdversarialModel`.
+        classifier: the Keras classifier that predicts.
+        data: (x, y), NumPy: all examples of the evaluation.
+        threat_model: what the adversary may do.
+        attack: the evaluation that is audited; `None`: `AutoAttack`.
+        examples: the first examples that the dearer checks take.
+        state_dir: where the evaluation keeps its work.
+        given: twins, runs, collapse_model, modes, record: see `audit`.
+        options: seed, batch_size and verbose of `evaluate_robustness`.
+    """
+
+    def __init__(
+        self,
+        model,
+        classifier,
+        data,
+        threat_model,
+        *,
+        attack: Attack | None,
+        examples: int,
+        state_dir: str,
+        given: dict,
+        options: dict,
+    ):
+        self.model, self.classifier = model, classifier
+        self.all_x, self.all_y = data
+        self.threat_model = threat_model
+        self.attack = attack or AutoAttack(threat_model)
+        self.x = self.all_x[:examples].astype("float32")
+        self.y = self.all_y[:examples].astype("int32")
+        self.state_dir = state_dir
+        self.given, self._options = given, options
+        self._verdicts: dict[str, np.ndarray] = {}
+
+    @property
+    def n(self) -> int:
+        """How many examples the dearer checks take."""
+        return len(self.x)
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.classifier.output_shape[-1]
+
+    def need(self, name: str, words: str):
+        """One of `given`; raises `NotRun` where it is missing."""
+        if self.given.get(name) is None:
+            raise NotRun(f"needs {words}")
+        return self.given[name]
+
+    def twin(self, *names: str):
+        """The first twin of these names; raises `NotRun` where there is none."""
+        twins = self.given.get("twins") or {}
+        for name in names:
+            if name in twins:
+                return twins[name]
+        raise NotRun(f"needs twins[{names[0]!r}]")
+
+    @functools.cached_property
+    def result(self):
+        """The evaluation that is audited, on all examples."""
+        data = self.all_x, self.all_y
+        folder = self.state_dir
+        return _evaluate(self.classifier, data, self.attack, folder, self._options)
+
+    @functools.cached_property
+    def adversarial(self) -> tuple[np.ndarray, np.ndarray]:
+        """(x_adv, broken): read from the files of the evaluation, all examples."""
+        _ = self.result
+        parts = []
+        for path in sorted(glob.glob(os.path.join(self.state_dir, "chunk-*.npz"))):
+            with np.load(path, allow_pickle=False) as stored:
+                parts.append((stored["adversarial"], stored["broken by"] >= 0))
+        x_adv, broken = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+        return x_adv, broken
+
+    def part(self, *names: str) -> tuple[float, float]:
+        """(accuracy before, accuracy after) a part of the evaluation.
+
+        Raises:
+            NotRun: the evaluation has no part of these names.
+        """
+        before = self.result.clean_accuracy
+        for part in self.result.stages[0].parts:
+            if part.name in names:
+                return before, part.accuracy
+            before = part.accuracy
+        raise NotRun("needs AutoAttack as the evaluation")
+
+    def robust(self, attack: Attack, model=None, n: int | None = None) -> np.ndarray:
+        """Verdicts (n,) of another attack on the first examples; bool."""
+        n = self.n if n is None else min(n, self.n)
+        model = self.classifier if model is None else model
+        key = json.dumps([fingerprint(model, {"": attack}), n], default=str)
+        key = hashlib.sha256(key.encode()).hexdigest()[:16]
+        if key not in self._verdicts:
+            folder = os.path.join(self.state_dir, "checks", key)
+            data, quiet = (self.x[:n], self.y[:n]), self._options | {"verbose": False}
+            self._verdicts[key] = _evaluate(model, data, attack, folder, quiet).robust
+        return self._verdicts[key]
+
+    def predict(self, x: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Logits (N, C) in float32, in batches of one size."""
+        return self.compute(self._forward, x, batch_size=batch_size)[0]
+
+    @functools.cached_property
+    def _forward(self):
+        return backend.function(lambda x: (self.logits_fn(x),))
+
+    def logits_fn(self, x):
+        """x (B, ...) -> logits (B, C), as attacks see them."""
+        return ops.cast(self.classifier(x, training=False), "float32")
+
+    def right(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """Which inputs are classified right, bool (N,)."""
+        y = self.y[: len(x)] if y is None else y
+        with backend.full_precision():
+            logits = ops.convert_to_tensor(self.predict(x))
+        fooled = CrossEntropy().fooled(ops.convert_to_tensor(y), logits)
+        return ~ops.convert_to_numpy(fooled)
+
+    def compute(self, function: Callable, *arrays, batch_size=None) -> list:
+        """A compiled function of arrays (N, ...), batch after batch, as NumPy."""
+        size, parts = batch_size or self._options["batch_size"], []
+        count = len(arrays[0])
+        for start in range(0, count, size):
+            rows = np.minimum(np.arange(start, start + size), count - 1)
+            batch = [ops.convert_to_tensor(array[rows]) for array in arrays]
+            found = function(*batch)
+            valid = min(size, count - start)
+            parts.append([ops.convert_to_numpy(part)[:valid] for part in found])
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def gradient(self, objective, x=None, y=None) -> tuple[np.ndarray, np.ndarray]:
+        """(input gradient (N, ...), values (N,)) of an objective."""
+        x = self.x if x is None else x
+        y = self.y if y is None else y
+        if objective not in self._gradients:
+            self._gradients[objective] = backend.function(self._gradient_of(objective))
+        gradient, values = self.compute(self._gradients[objective], x, y)
+        return gradient, values
+
+    @functools.cached_property
+    def _gradients(self) -> dict:
+        return {}
+
+    def _gradient_of(self, objective):
+        def run(x, y):
+            def goal(z):
+                logits = self.logits_fn(z)
+                return objective(y, logits), logits
+
+            return backend.input_gradient(goal, x)[:2]
+
+        return run
+
+    def keys(self, number: int, n: int) -> np.ndarray:
+        """Keys of noise for n examples and one draw, (n, 2)."""
+        keys = noise.of_indices(self._options["seed"], np.arange(n))
+        return ops.convert_to_numpy(noise.fold(keys, number))
+
+
+def _evaluate(model, data, attack, folder, options):
+    """`evaluate_robustness`; what it refuses (a softmax, NaN) is not run."""
+    try:
+        return evaluate_robustness(model, data, attack, state_dir=folder, **options)
+    except ValueError as error:
+        reason = str(error).split(". ")[0]
+        raise NotRun(f"needs a model that can be attacked: {reason}") from error

@@ -1,0 +1,216 @@
+"""Whether anything beats the evaluation: noise, black boxes, other losses."""
+
+import numpy as np
+from keras import ops
+
+from keras_mpat import backend, noise
+from keras_mpat.attacks import FAB, PGD
+from keras_mpat.evaluation.checks.check import (
+    ERROR,
+    INFO,
+    WARNING,
+    Check,
+    Finding,
+    NotRun,
+    within,
+)
+from keras_mpat.evaluation.checks.check import percent as share
+from keras_mpat.evaluation.robustness import load
+from keras_mpat.objectives import CrossEntropy, Margin
+
+_MARGIN = Margin(kappa=None)
+_NOISE = 1000  # draws of each kind
+_GAP, _WIDE_GAP = 0.05, 0.08
+_SQUARE, _BLIND = 0.002, 0.005  # shares of all examples
+
+
+def square(evidence) -> Finding:
+    """C12."""
+    before, after = evidence.part("Square")
+    text = f"white box {share(before)}, after Square {share(after)}"
+    return Finding(within(before - after, _SQUARE, evidence.result.n), text)
+
+
+def blind(evidence) -> Finding:
+    """C38."""
+    before, after = evidence.part("Square")
+    text = f"Square takes {100 * (before - after):.2f} points off the white box"
+    return Finding(before - after <= _BLIND + 1e-9, text)
+
+
+def random_noise(evidence) -> Finding:
+    """C13."""
+    ball = evidence.threat_model
+
+    def run(x, y, keys):
+        def draw(i, state):
+            (fooled,) = state
+            inner = noise.fold(keys, i)
+            step = noise.uniform(noise.fold(inner, 1), x.shape[1:], -1.0, 1.0)
+            corner = ball.project(x + ball.radius * ball.steepest(step), x)
+            for point in (ball.sample(x, inner), corner):
+                wrong = CrossEntropy().fooled(y, evidence.logits_fn(point))
+                fooled = ops.logical_or(fooled, wrong)
+            return (fooled,)
+
+        return backend.loop(_NOISE, draw, (ops.zeros_like(y, dtype="bool"),))
+
+    compiled, keys = backend.function(run), evidence.keys(13, evidence.n)
+    (fooled,) = evidence.compute(compiled, evidence.x, evidence.y, keys)
+    missed = int(np.sum(fooled & evidence.result.robust[: evidence.n]))
+    text = f"{missed} of {evidence.n} broken by noise and by nothing else"
+    return Finding(missed == 0, f"{text}; noise breaks {share(np.mean(fooled))}")
+
+
+def transferred(evidence) -> Finding:
+    """C14."""
+    evidence.twin("standard")
+    missed, text = np.zeros(evidence.n, "bool"), []
+    white = evidence.robust(_transfer_attack(evidence))
+    for name, twin in evidence.given["twins"].items():
+        fooled = ~evidence.right(_examples_of(evidence, twin))
+        missed |= fooled & evidence.result.robust[: evidence.n]
+        text.append(f"from {name} {share(1 - np.mean(fooled))}")
+    found = float(np.mean(missed))
+    figures = f"white box {share(np.mean(white))}, {', '.join(text)}"
+    text = f"{figures}; broken by transfer alone {share(found)}"
+    return Finding(found <= 0.001, text)
+
+
+def surrogates(evidence) -> Finding:
+    """C23."""
+    twin = load(evidence.twin("standard"))
+    moved = _examples_of(evidence, twin)
+    logits = [ops.cast(twin(part, training=False), "float32") for part in _parts(moved)]
+    guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
+    at_home, here = np.mean(guesses != evidence.y), np.mean(~evidence.right(moved))
+    text = f"examples fool the surrogate in {share(at_home)} of cases"
+    return Finding(True, f"{text} and this model in {share(here)}")
+
+
+def losses(evidence) -> Finding:
+    """C15."""
+    _, cross_entropy = evidence.part("APGD-CE")
+    after = cross_entropy
+    for part in evidence.result.stages[0].parts:
+        if part.name.startswith("APGD"):
+            after = part.accuracy
+    gap = cross_entropy - after
+    severity = ERROR if gap > _WIDE_GAP else WARNING
+    text = f"APGD-CE {share(cross_entropy)}, with margins {share(after)}"
+    return Finding(gap <= _GAP, f"{text}: {100 * gap:.1f} points", severity)
+
+
+def nearest(evidence) -> Finding:
+    """C17."""
+    ball, count = evidence.threat_model, min(3, evidence.num_classes - 1)
+    attack = FAB(ball, steps=50, target_classes=count)
+
+    def run(x, y, keys):
+        return (attack.closest(evidence.logits_fn, x, y, keys)[1],)
+
+    keys = evidence.keys(17, evidence.n)
+    (distance,) = evidence.compute(backend.function(run), evidence.x, evidence.y, keys)
+    limit = float(np.max(np.asarray(ball.radius)))
+    robust = evidence.result.robust[: evidence.n]
+    missed = float(np.mean((distance <= limit) & robust))
+    known = distance[np.isfinite(distance) & (distance > 0)]
+    text = f"{share(missed)} closer than epsilon and called robust"
+    if len(known):
+        text = f"{text}; median distance {np.median(known):.3g}"
+    return Finding(missed <= 0.001, text)
+
+
+def adaptive(evidence) -> Finding:
+    """C33."""
+    raise NotRun("needs an AdversarialModel, whose head the attacks know")
+
+
+def _transfer_attack(evidence):
+    return PGD(evidence.threat_model, steps=50, objective=_MARGIN)
+
+
+def _examples_of(evidence, model) -> np.ndarray:
+    """Adversarial examples made on another model."""
+    surrogate, attack = load(model), _transfer_attack(evidence)
+
+    def run(x, y, keys):
+        def logits_fn(z):
+            return ops.cast(surrogate(z, training=False), "float32")
+
+        return (attack.run(logits_fn, x, y, keys, 0),)
+
+    compiled, keys = backend.function(run), evidence.keys(14, evidence.n)
+    return evidence.compute(compiled, evidence.x, evidence.y, keys)[0]
+
+
+def _parts(x: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(x, -(-len(x) // 128))
+
+
+CHECKS = (
+    Check(
+        "C12",
+        "white box at least as strong as black box",
+        WARNING,
+        "Square takes at most 0.2 points (at least one example)",
+        "Run Square(queries=20000, restarts=10) on a part of the images.",
+        square,
+    ),
+    Check(
+        "C13",
+        "noise breaks nothing more",
+        ERROR,
+        f"none of {_NOISE} uniform points and {_NOISE} corners",
+        "An attack that noise beats is broken: look at gradients and step sizes.",
+        random_noise,
+    ),
+    Check(
+        "C14",
+        "transfer breaks nothing more",
+        ERROR,
+        "at most 0.1 % of the examples are broken by transfer alone",
+        "Fold transferred examples into the worst case (attacks.Transfer).",
+        transferred,
+    ),
+    Check(
+        "C15",
+        "cross-entropy is no easier than margins",
+        ERROR,
+        "gap at most 5 points; up to 8 a warning",
+        "Never quote cross-entropy attacks for this model; look at its logits.",
+        losses,
+    ),
+    Check(
+        "C17",
+        "no closest point is inside a robust ball",
+        ERROR,
+        "FAB finds a point within epsilon for at most 0.1 % of robust examples",
+        "Add FAB and FMN to the evaluation.",
+        nearest,
+    ),
+    Check(
+        "C23",
+        "surrogates were fooled themselves (Pintor I5)",
+        INFO,
+        "reported",
+        "Transferred examples that fool no surrogate prove nothing.",
+        surrogates,
+    ),
+    Check(
+        "C33",
+        "attacks that know the head take nothing more",
+        ERROR,
+        "at most 0.2 points",
+        "Publish the worst case of all, these attacks included.",
+        adaptive,
+    ),
+    Check(
+        "C38",
+        "the white box is not blind",
+        ERROR,
+        "Square takes at most 0.5 points",
+        "Gradients do not lead to what queries find: the result is an upper bound.",
+        blind,
+    ),
+)

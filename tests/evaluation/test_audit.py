@@ -1,0 +1,295 @@
+"""The audit: for each check a planted model that fails it, and one that passes."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_mpat as mpat
+from keras_mpat import Linf, attacks, evaluation
+from keras_mpat.evaluation.audit import Audit
+from keras_mpat.evaluation.checks import CHECKS, Answer, Evidence
+from tests.evaluation import planted
+from tests.evaluation.planted import BALL, Suite, data, model, of_margin
+
+BY_NUMBER = {check.number: check for check in CHECKS}
+
+
+def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fields):
+    """What one check says of a classifier."""
+    xy = xy or data()
+    evidence = Evidence(
+        classifier,
+        classifier,
+        xy,
+        ball,
+        attack=fields.get("attack") or attacks.FGSM(ball),
+        examples=500,
+        state_dir=str(folder),
+        given={"twins": None, "runs": None, **(given or {})},
+        options={"seed": 0, "batch_size": len(xy[0]), "verbose": False},
+    )
+    return BY_NUMBER[number].run(evidence)
+
+
+def many(n=12000):
+    """Enough examples for a narrow interval."""
+    return data(np.random.default_rng(1).uniform(0.01, 0.4, n))
+
+
+def at_edge():
+    """All examples at the same place, 0.1 from the border."""
+    return data(np.full(24, 0.1))
+
+
+def spread_out():
+    """Examples whose features lie anywhere."""
+    x = np.random.default_rng(2).uniform(0.3, 0.7, (24, planted.FEATURES))
+    x[:, 0] = 0.5 + np.linspace(0.05, 0.35, 24)
+    return x.astype("float32"), np.ones(24, "int32")
+
+
+def inside():
+    """Examples at which every feature has room on both sides."""
+    x = np.full((24, planted.FEATURES), 0.5) + 0.001 * np.arange(planted.FEATURES)
+    return x.astype("float32"), np.ones(24, "int32")
+
+
+def decoys():
+    return np.full((24, planted.FEATURES), 0.7, "float32"), np.ones(24, "int32")
+
+
+def modes():
+    """Fine labels 0 and 1 of the classes 0 and 1."""
+    x, _ = data(np.linspace(-0.35, 0.35, 24))
+    return x, (x[:, 0] > 0.5).astype("int32")
+
+
+LINEAR = of_margin(planted.linear)
+CONSTANT = of_margin(planted.flat)
+SUITE = {"attack": Suite(BALL)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """How to fail a check, and how to pass it.
+
+    Args:
+        fails, passes: keyword arguments of `answer` with a classifier.
+        severity: of the failure.
+        slow: whether it takes more than a few seconds.
+    """
+
+    fails: dict
+    passes: dict
+    severity: str = "error"
+    slow: bool = False
+
+
+def case(fails, passes=None, /, *, both=None, good=None, slow=False, severity="error"):
+    """A case from classifiers; `both`: arguments of both, `good`: of what passes."""
+    both = both or {}
+    passes = LINEAR if passes is None else passes
+    good = both if good is None else good
+    bad = {"classifier": fails, **both}
+    return Case(bad, {"classifier": passes, **good}, severity, slow)
+
+
+def fine(collapse_model):
+    return {"modes": modes()[1], "collapse_model": collapse_model}
+
+
+def twins(**models):
+    return {"given": {"twins": {k.replace("_", " "): v for k, v in models.items()}}}
+
+
+def result_of(flags):
+    """A `RobustnessResult` with these verdicts."""
+    flags = np.asarray(flags, "bool")
+    return mpat.evaluation.RobustnessResult(flags, flags, (), 0.0, 0)
+
+
+THREE = [result_of(np.arange(20) < k) for k in (10, 11, 12)]
+
+CASES = {
+    "C01": case(model(planted.softmax)),
+    "C02": case(model(planted.noisy)),
+    "C03": case(model(planted.batch_mean)),
+    "C04": case(model(planted.noisy)),
+    "C05": case(LINEAR, both={"xy": (data()[0] * 2, data()[1])}, good={}),
+    "C06": case(CONSTANT),
+    "C07": case(of_margin(planted.wrong_gradient), severity="warning"),
+    "C08": case(
+        of_margin(planted.bump), both={"xy": data(np.full(24, 0.095))}, slow=True
+    ),
+    "C09": case(of_margin(planted.chained), both={"xy": inside()}, good={}, slow=True),
+    "C10": case(
+        of_margin(planted.lucky), both={"xy": inside()}, severity="warning", slow=True
+    ),
+    "C11": case(CONSTANT, slow=True),
+    "C12": case(of_margin(planted.stairs), both=SUITE, severity="warning"),
+    "C13": case(of_margin(planted.lucky), both={"xy": inside()}, good={}, slow=True),
+    "C14": case(
+        CONSTANT, LINEAR, both={**twins(standard=LINEAR), "attack": attacks.FGSM(BALL)}
+    ),
+    "C15": case(model(planted.decoy), both={"xy": decoys(), **SUITE}, good=SUITE),
+    "C16": case(of_margin(planted.steep), severity="warning"),
+    "C17": case(
+        LINEAR,
+        both={"attack": attacks.RandomNoise(BALL)},
+        good={"attack": attacks.FGSM(BALL)},
+        slow=True,
+    ),
+    "C18": case(of_margin(planted.valley), both={"xy": at_edge()}, good={}),
+    "C19": case(CONSTANT),
+    "C20": case(of_margin(planted.sharp), severity="warning"),
+    "C21": case(model(planted.noisy)),
+    "C22": case(
+        of_margin(planted.chained),
+        both={"xy": inside(), "attack": attacks.FGSM(BALL)},
+        good={},
+        severity="warning",
+        slow=True,
+    ),
+    "C24": case(CONSTANT, slow=True),
+    "C25": case(model(planted.noisy)),
+    "C26": case(
+        of_margin(planted.off_grid),
+        both={"ball": Linf("0.5/255"), "xy": data(np.full(24, 128.1 / 255 - 0.5))},
+        good={"ball": Linf("8/255"), "xy": data(np.full(24, 0.02))},
+        severity="warning",
+    ),
+    "C27": case(
+        LINEAR,
+        both=twins(standard=CONSTANT),
+        good={**twins(standard=LINEAR), "xy": data(np.full(24, 0.1))},
+    ),
+    "C28": case(
+        model(planted.overflowing), both={"xy": (data()[0], 0 * data()[1])}, good={}
+    ),
+    "C29": case(
+        LINEAR,
+        of_margin(planted.steep),
+        both=twins(no_head=CONSTANT),
+        good=twins(no_head=LINEAR),
+    ),
+    "C30": case(LINEAR, both={}, good={"xy": many()}, slow=True),
+    "C31": case(
+        LINEAR,
+        both={"given": {"record": {"selected_on": "best on the test set"}}},
+        good={"given": {"record": {"selected_on": "last epoch"}}},
+    ),
+    "C32": case(
+        LINEAR, both={"given": {"runs": THREE[:2]}}, good={"given": {"runs": THREE}}
+    ),
+    "C34": case(
+        LINEAR,
+        both={"xy": modes(), "given": fine(CONSTANT)},
+        good={"xy": modes(), "given": fine(LINEAR)},
+        severity="warning",
+    ),
+    "C37": case(of_margin(planted.saturating), both={"xy": spread_out()}),
+    "C38": case(of_margin(planted.stairs), both=SUITE),
+}
+ONLY_REPORTED = {"C23", "C35"}
+
+
+MODELS = [
+    pytest.param(number, marks=[pytest.mark.slow] if chosen.slow else [], id=number)
+    for number, chosen in CASES.items()
+]
+
+
+@pytest.mark.parametrize("number", MODELS)
+def test_a_planted_model_fails_and_another_passes(number, tmp_path):
+    chosen = CASES[number]
+    found = answer(number, folder=tmp_path / "fails", **chosen.fails)
+    assert (found.status, found.severity) == ("fail", chosen.severity), found.text
+    found = answer(number, folder=tmp_path / "passes", **chosen.passes)
+    assert found.status == "pass", found.text
+
+
+def test_every_check_has_a_planted_model():
+    assert set(CASES) | ONLY_REPORTED == set(BY_NUMBER)
+    assert len(CHECKS) == 38
+
+
+@pytest.mark.parametrize("number", sorted(ONLY_REPORTED))
+def test_what_is_only_reported_passes(number, tmp_path):
+    given = twins(standard=LINEAR)
+    assert answer(number, LINEAR, folder=tmp_path, **given).status == "pass"
+
+
+NEEDS = {
+    "C14": "twins['standard']",
+    "C27": "twins['standard']",
+    "C29": "twins['no head']",
+    "C31": "record=",
+    "C32": "runs=",
+    "C33": "AdversarialModel",
+}
+
+
+@pytest.mark.parametrize("number", sorted(NEEDS))
+def test_what_lacks_something_is_not_run_and_says_what(number, tmp_path):
+    found = answer(number, LINEAR, folder=tmp_path)
+    assert found.status == "not run"
+    assert found.text.startswith("needs ") and NEEDS[number] in found.text
+
+
+def _audit(**statuses):
+    """An `Audit` in which all checks pass but those that are named."""
+    answers = []
+    for check in CHECKS:
+        status, severity = statuses.get(check.number, ("pass", check.severity))
+        answers.append(Answer(check, status, severity, "figures"))
+    return Audit(tuple(answers), None, 5)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict", "code"),
+    [
+        ({}, "passed", 0),
+        ({"C20": ("fail", "warning")}, "passed", 0),
+        ({"C20": ("not run", "warning")}, "passed", 0),
+        ({"C02": ("not run", "error")}, "incomplete", 2),
+        ({"C02": ("not run", "error"), "C13": ("fail", "error")}, "failed", 1),
+        ({"C06": ("fail", "warning")}, "passed", 0),
+    ],
+)
+def test_verdict(statuses, verdict, code, tmp_path):
+    report = _audit(**statuses)
+    assert (report.verdict, report.exit_code) == (verdict, code)
+    report.save(tmp_path)
+    kept = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    assert kept["verdict"] == verdict and len(kept["checks"]) == len(CHECKS)
+    text = (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert text == report.to_markdown() and text.startswith(f"audit {verdict}")
+    for number, (status, _) in statuses.items():
+        assert (BY_NUMBER[number].advice in text) == (status == "fail")
+
+
+def test_audit_of_softmax_lists_everything(tmp_path):
+    report = evaluation.audit(
+        model(planted.softmax), data(), BALL, attack=Suite(BALL), verbose=False
+    )
+    found = {answer.check.number: answer for answer in report.answers}
+    assert list(found) == [check.number for check in CHECKS]
+    assert found["C01"].status == "fail" and report.exit_code == 1
+    assert found["C13"].status == "not run" and "logits" in found["C13"].text
+    assert report.result is None
+
+
+@pytest.mark.slow
+def test_audit_from_a_file_goes_on(tmp_path):
+    net = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    net.set_weights([np.eye(6, 2) * [[-4.0, 4.0]] + np.eye(6, 2), np.array([1.5, -2])])
+    net.save(tmp_path / "net.keras")
+    arguments = (tmp_path / "net.keras", data(), BALL)
+    options = {"attack": Suite(BALL), "verbose": False, "state_dir": tmp_path / "state"}
+    first = evaluation.audit(*arguments, **options)
+    again = evaluation.audit(*arguments, **options)
+    assert [a.text for a in first.answers] == [a.text for a in again.answers]
+    assert first.result == again.result and len(first.answers) == len(CHECKS)
