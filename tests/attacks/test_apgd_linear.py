@@ -25,6 +25,18 @@ CASES = [
     for num_classes in (2, 3, 4, 8)
     if num_classes >= NEEDS.get(name, 2)
 ]
+EVERY = pytest.mark.parametrize(
+    ("name", "num_classes"),
+    [
+        pytest.param(
+            name,
+            count,
+            marks=[] if count in (2, 4) else [pytest.mark.slow],
+            id=f"{name}-{count}",
+        )
+        for name, count in CASES
+    ],
+)
 
 
 def _problem(num_classes):
@@ -98,9 +110,7 @@ def _flags(attack, weights, bias, x, y, scale=1.0, shift=0.0):
     return (x_adv @ weights + bias).argmax(-1) != y
 
 
-@pytest.mark.parametrize(
-    ("name", "num_classes"), CASES, ids=[f"{name}-{count}" for name, count in CASES]
-)
+@EVERY
 def test_verdicts_in_the_box_are_exact_for_every_example(name, num_classes):
     problem = _problem(num_classes)
     ball, vulnerable = _ball(Linf, problem)
@@ -108,9 +118,7 @@ def test_verdicts_in_the_box_are_exact_for_every_example(name, num_classes):
     _check(name, num_classes, flags, vulnerable)
 
 
-@pytest.mark.parametrize(
-    ("name", "num_classes"), CASES, ids=[f"{name}-{count}" for name, count in CASES]
-)
+@EVERY
 def test_verdicts_in_the_euclidean_ball_are_exact_for_every_example(name, num_classes):
     weights, bias, x, y = _problem(num_classes)
     x = 0.3 + 0.4 * x  # the box is inactive

@@ -14,6 +14,13 @@ from tests import toy
 BALL = mpat.Linf(0.1)
 FAST = training.FastTraining(BALL)
 FREE = training.FreeTraining(BALL, replays=2, batch_size=8)
+FAST_AND_FREE = pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(FAST, id="fast"),
+        pytest.param(FREE, id="free", marks=pytest.mark.slow),
+    ],
+)
 TRAIN = np.tile(np.array([[0.25], [0.75]], "float32"), (16, 1)), np.arange(32) % 2
 # Ten examples of class 1 at these places; the border of `straight` moves past them.
 PLACES = 0.55 + 0.04 * np.arange(10)
@@ -218,7 +225,7 @@ def assert_same_model(first, second):
     [("e1", "e2"), ("e1b2", "e1b4"), ("e1b4", "e2b2")],
     ids=["epochs", "batches", "batches of two epochs"],
 )
-@pytest.mark.parametrize("strategy", [FAST, FREE], ids=["fast", "free"])
+@FAST_AND_FREE
 def test_roll_back_is_bit_for_bit_the_last_good_check(strategy, good, bad):
     every = 2 if "b" in good else None
     watch = guard(toy.data(32, seed=1), action="roll_back", every=every, drop=0.1)
@@ -234,7 +241,7 @@ def test_roll_back_is_bit_for_bit_the_last_good_check(strategy, good, bad):
     )
 
 
-@pytest.mark.parametrize("strategy", [FAST, FREE], ids=["fast", "free"])
+@FAST_AND_FREE
 def test_roll_back_to_the_beginning_takes_the_optimizer_along(strategy):
     """A model that was trained before, compiled anew: its slots do not exist yet."""
     model = trained(strategy, epochs=6)

@@ -13,6 +13,17 @@ from keras_mpat.threat_models import L2, Linf
 from tests.contracts.attacks_table import CASES, IDS, build, labels, random_images
 
 EVERY = pytest.mark.parametrize(("row", "norm"), CASES, ids=IDS)
+
+
+def _lean():
+    """The threat model owns the norm: in L2 two rows stand for those that are slow."""
+    for name, (row, norm) in zip(IDS, CASES, strict=True):
+        fast = norm.ball is Linf or name in ("L2-FGSM()", "L2-PGD(steps=3)")
+        marks = [] if fast else [pytest.mark.slow]
+        yield pytest.param(row, norm, id=name, marks=marks)
+
+
+LEAN = pytest.mark.parametrize(("row", "norm"), list(_lean()))
 SHAPE = (8, 8, 1)
 
 
@@ -42,7 +53,7 @@ def test_result_depends_on_the_seed_alone(row, norm, digits):
     assert np.array_equal(first, other) == (not row.random)
 
 
-@EVERY
+@LEAN
 def test_result_does_not_depend_on_the_company(row, norm, digits):
     logits_fn, x, y = digits
     attack, keys = build(row, norm), noise.keys(5, 16)
@@ -52,7 +63,7 @@ def test_result_does_not_depend_on_the_company(row, norm, digits):
     assert np.abs(together[5] - x[5]).max() > 1e-3
 
 
-@EVERY
+@LEAN
 def test_search_is_the_worst_of_its_runs(row, norm, digits):
     logits_fn, x, y = digits
     attack, keys = build(row, norm, epsilon=norm.epsilon / 3), noise.keys(6, len(x))
@@ -68,7 +79,7 @@ def test_search_is_the_worst_of_its_runs(row, norm, digits):
     np.testing.assert_array_equal(result, np.any(each, axis=0))
 
 
-@EVERY
+@LEAN
 def test_a_graph_equals_eager_mode(row, norm, digits):
     _compiled_equals_eager(build(row, norm), digits, jit_compile=False)
 
@@ -116,7 +127,7 @@ def _mean_cross_entropy(logits_fn, x, y):
     return float(_numpy(ops.mean(CrossEntropy()(y, logits))))
 
 
-@EVERY
+@LEAN
 def test_gradients_beat_noise(row, norm, digits):
     logits_fn, x, y = digits
     attack = build(row, norm)
@@ -156,7 +167,7 @@ def test_linear_model_is_solved_exactly(row, norm):
     np.testing.assert_allclose(result, expected, atol=tolerance)
 
 
-@EVERY
+@LEAN
 def test_tiny_radius_changes_no_prediction(row, norm, digits):
     logits_fn, x, y = digits
     result = build(row, norm, epsilon=1e-5)(logits_fn, x, y, seed=0)
@@ -188,7 +199,7 @@ def test_scaled_halves_epsilon_and_step(row, norm):
         assert fixed.step_length == pytest.approx(0.01)
 
 
-@EVERY
+@LEAN
 def test_mutable_mask_is_respected(row, norm, digits):
     logits_fn, x, y = digits
     mutable = np.arange(64).reshape(SHAPE) % 3 != 0
@@ -214,7 +225,7 @@ def test_radius_per_feature_is_respected(row, norm, digits):
     assert np.abs(change).max() > 0.06  # the wide features use their width
 
 
-@EVERY
+@LEAN
 def test_bounds_only_change_the_unit(row, norm, digits):
     logits_fn, x, y = digits
     unit = build(row, norm, epsilon="8/255")
@@ -226,7 +237,7 @@ def test_bounds_only_change_the_unit(row, norm, digits):
     assert np.abs(result - x).max() > 0.01
 
 
-@EVERY
+@LEAN
 def test_uint8_images_are_cast_at_entry(row, norm, digits):
     logits_fn, x, y = digits[0], random_images(), labels()
     pixels = np.round(x * 255).astype("uint8")
@@ -242,7 +253,7 @@ def test_uint8_images_are_cast_at_entry(row, norm, digits):
     assert np.abs(_numpy(from_bytes) - pixels).max() <= 8 * (1 + 1e-5)
 
 
-@EVERY
+@LEAN
 def test_no_gradient_flows_through_the_result(row, norm, digits):
     logits_fn, x, y = digits
     attack = build(row, norm)
