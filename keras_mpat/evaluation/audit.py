@@ -16,7 +16,7 @@ import numpy as np
 from keras_mpat.attacks import Attack
 from keras_mpat.configurable import check_count
 from keras_mpat.evaluation.buckets import buckets
-from keras_mpat.evaluation.checks import CHECKS, Answer, Evidence
+from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
 from keras_mpat.evaluation.checks.check import ERROR, FAIL, NOT_RUN, PASS
 from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.robustness import load
@@ -174,7 +174,7 @@ def audit(
     }
     options = {"seed": seed, "batch_size": batch_size, "verbose": verbose}
     with tempfile.TemporaryDirectory() as folder:
-        evidence = Evidence(
+        subject = Subject(
             model_or_path,
             classifier,
             data,
@@ -190,10 +190,10 @@ def audit(
             if answers and answers[0].status == FAIL:
                 answers.append(Answer(check, NOT_RUN, check.severity, _NO_LOGITS))
                 continue
-            answers.append(check.run(evidence))
+            answers.append(check.run(subject))
             if verbose:
                 print(f"{check.number} {answers[-1].status}: {check.title}", flush=True)
-        return Audit(tuple(answers), vars(evidence).get("result"), evidence.n)
+        return Audit(tuple(answers), vars(subject).get("result"), subject.n)
 
 
 def _arrays(data, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 import keras_mpat as mpat
 from keras_mpat import Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
-from keras_mpat.evaluation.checks import CHECKS, Answer, Evidence
+from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
 from tests.evaluation import planted
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
 
@@ -20,7 +20,7 @@ BY_NUMBER = {check.number: check for check in CHECKS}
 def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fields):
     """What one check says of a classifier."""
     xy = xy or data()
-    evidence = Evidence(
+    subject = Subject(
         classifier,
         classifier,
         xy,
@@ -31,7 +31,7 @@ def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fiel
         given={"twins": None, "runs": None, **(given or {})},
         options={"seed": 0, "batch_size": len(xy[0]), "verbose": False},
     )
-    return BY_NUMBER[number].run(evidence)
+    return BY_NUMBER[number].run(subject)
 
 
 def many(n=12000):

@@ -1,6 +1,6 @@
 """The checks of an audit, one file per question; `CHECKS` has them all in order.
 
-`check.py` says what a check is, `evidence.py` what it measures on. A new check is a
+`check.py` says what a check is, `subject.py` what it measures on. A new check is a
 function and an entry in the `CHECKS` of its file.
 """
 
@@ -13,7 +13,7 @@ from keras_mpat.evaluation.checks import (
     threat,
 )
 from keras_mpat.evaluation.checks.check import Answer, Check, Finding, NotRun
-from keras_mpat.evaluation.checks.evidence import Evidence
+from keras_mpat.evaluation.checks.subject import Subject
 
 _FILES = (outputs, threat, gradients, convergence, rivals, protocol)
 CHECKS: tuple[Check, ...] = tuple(
@@ -23,4 +23,4 @@ CHECKS: tuple[Check, ...] = tuple(
     )
 )
 
-__all__ = ["CHECKS", "Answer", "Check", "Evidence", "Finding", "NotRun"]
+__all__ = ["CHECKS", "Answer", "Check", "Subject", "Finding", "NotRun"]

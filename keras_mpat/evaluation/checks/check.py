@@ -38,7 +38,7 @@ class Check:
             be explained; "info".
         threshold: when it passes, in words.
         advice: one sentence of what to do after a failure.
-        measure: `Evidence` -> `Finding`; may raise `NotRun`.
+        measure: `Subject` -> `Finding`; may raise `NotRun`.
     """
 
     number: str
@@ -48,10 +48,10 @@ class Check:
     advice: str
     measure: Callable[[Any], Finding]
 
-    def run(self, evidence) -> "Answer":
+    def run(self, subject) -> "Answer":
         """Measures; what cannot be measured is not run, with the reason."""
         try:
-            found = self.measure(evidence)
+            found = self.measure(subject)
         except NotRun as reason:
             return Answer(self, NOT_RUN, self.severity, str(reason))
         status = PASS if found.passed else FAIL

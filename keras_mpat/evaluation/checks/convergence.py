@@ -23,15 +23,15 @@ _GAP = 0.12
 _TRACED = 64  # examples whose loss is followed step by step
 
 
-def ordered(evidence) -> Finding:
+def ordered(subject) -> Finding:
     """C08."""
-    ball, n = evidence.threat_model, evidence.n
+    ball, n = subject.threat_model, subject.n
     robust = {
-        "FGSM": evidence.robust(FGSM(ball)),
-        "PGD-10": evidence.robust(PGD(ball, steps=10)),
-        "PGD-50": evidence.robust(PGD(ball, steps=50)),
-        "APGD": evidence.robust(APGD(ball, steps=50)),
-        "all": evidence.result.robust[:n],
+        "FGSM": subject.robust(FGSM(ball)),
+        "PGD-10": subject.robust(PGD(ball, steps=10)),
+        "PGD-50": subject.robust(PGD(ball, steps=50)),
+        "APGD": subject.robust(APGD(ball, steps=50)),
+        "all": subject.result.robust[:n],
     }
     accuracies = [float(np.mean(flags)) for flags in robust.values()]
     falls = all(
@@ -44,70 +44,70 @@ def ordered(evidence) -> Finding:
     return Finding(falls and alone <= _SLACK, text)
 
 
-def in_steps(evidence) -> Finding:
+def in_steps(subject) -> Finding:
     """C09."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
     step = ball.radius / 10
     once, twice = (PGD(ball, steps=s, step_size=step) for s in (50, 100))
-    first, second = (float(np.mean(evidence.robust(a))) for a in (once, twice))
-    before, after = (_mean_loss(evidence, attack) for attack in (once, twice))
+    first, second = (float(np.mean(subject.robust(a))) for a in (once, twice))
+    before, after = (_mean_loss(subject, attack) for attack in (once, twice))
     change = abs(after - before) / max(abs(before), 1e-12)
     text = f"PGD-50 {share(first)}, PGD-100 {share(second)}, loss {100 * change:.1f} %"
-    small = within(first - second, 0.003, evidence.n) and change <= 0.01
+    small = within(first - second, 0.003, subject.n) and change <= 0.01
     return Finding(small, text)
 
 
-def in_restarts(evidence) -> Finding:
+def in_restarts(subject) -> Finding:
     """C10."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
     few, many = (
-        evidence.robust(PGD(ball, steps=50, restarts=r, objective=_MARGIN))
+        subject.robust(PGD(ball, steps=50, restarts=r, objective=_MARGIN))
         for r in (5, 10)
     )
     fall = float(np.mean(few) - np.mean(many))
     text = f"5 restarts {share(np.mean(few))}, 10 restarts {share(np.mean(many))}"
-    return Finding(within(fall, 0.003, evidence.n), text)
+    return Finding(within(fall, 0.003, subject.n), text)
 
 
-def in_epsilon(evidence) -> Finding:
+def in_epsilon(subject) -> Finding:
     """C11."""
-    grid, half, whole = _curve(evidence)
+    grid, half, whole = _curve(subject)
     falls = all(
-        within(after - before, _SLACK, evidence.n)
+        within(after - before, _SLACK, subject.n)
         for before, after in zip(grid, grid[1:], strict=False)
     )
-    limit = 1 / evidence.num_classes + 0.02
+    limit = 1 / subject.num_classes + 0.02
     figures = ", ".join(share(value) for value in grid)
     text = f"{figures}; half of the range {share(half)}, all of it {share(whole)}"
     return Finding(falls and half <= limit and whole == 0, text)
 
 
-def unbounded(evidence) -> Finding:
+def unbounded(subject) -> Finding:
     """C24."""
-    whole = _curve(evidence)[2]
+    whole = _curve(subject)[2]
     return Finding(whole == 0, f"{share(whole)} are right in the whole box")
 
 
-def one_step(evidence) -> Finding:
+def one_step(subject) -> Finding:
     """C18."""
-    ball = evidence.threat_model
-    fgsm, pgd = (evidence.robust(a) for a in (FGSM(ball), PGD(ball, steps=10)))
+    ball = subject.threat_model
+    fgsm, pgd = (subject.robust(a) for a in (FGSM(ball), PGD(ball, steps=10)))
     gap = float(np.mean(fgsm) - np.mean(pgd))
-    gradient = evidence.gradient(CrossEntropy())[0]
-    keys = ops.convert_to_tensor(evidence.keys(0, evidence.n))
-    nearby = ball.sample(ops.convert_to_tensor(evidence.x), keys)
-    moved = evidence.gradient(CrossEntropy(), ops.convert_to_numpy(nearby))[0]
-    a, b = (g.reshape(evidence.n, -1).astype("float64") for g in (gradient, moved))
+    gradient = subject.gradient(CrossEntropy())[0]
+    keys = ops.convert_to_tensor(subject.keys(0, subject.n))
+    nearby = ball.sample(ops.convert_to_tensor(subject.x), keys)
+    moved = subject.gradient(CrossEntropy(), ops.convert_to_numpy(nearby))[0]
+    a, b = (g.reshape(subject.n, -1).astype("float64") for g in (gradient, moved))
     size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosine = np.mean(np.sum(a * b, 1) / np.maximum(size, 1e-300))
     text = f"FGSM minus PGD-10 {share(gap)}; cosine of gradients {cosine:.2f}"
     return Finding(gap <= _GAP, text)
 
 
-def complete(evidence) -> Finding:
+def complete(subject) -> Finding:
     """C22."""
-    best = _best_losses(evidence)
-    missed = evidence.result.robust[: best.shape[1]]
+    best = _best_losses(subject)
+    missed = subject.result.robust[: best.shape[1]]
     if not missed.any():
         return Finding(True, "no attack failed")
     best = best[:, missed]
@@ -118,32 +118,32 @@ def complete(evidence) -> Finding:
     return Finding(done >= 0.95, text)
 
 
-def _best_losses(evidence) -> np.ndarray:
+def _best_losses(subject) -> np.ndarray:
     """The best margin after each of 50 steps of PGD, (51, N)."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
     attack = PGD(ball, steps=1, step_size=ball.radius / 10, objective=_MARGIN)
-    x, y = evidence.x[:_TRACED], evidence.y[:_TRACED]
+    x, y = subject.x[:_TRACED], subject.y[:_TRACED]
 
     def step(x_adv, x, y):
         def goal(z):
-            logits = evidence.logits_fn(z)
+            logits = subject.logits_fn(z)
             return _MARGIN(y, logits), logits
 
         return (attack.ascend(goal, x, x_adv),)
 
     compiled, x_adv, values = backend.function(step), x, []
     for _ in range(51):
-        values.append(evidence.gradient(_MARGIN, x_adv, y)[1])
-        (x_adv,) = evidence.compute(compiled, x_adv, x, y)
+        values.append(subject.gradient(_MARGIN, x_adv, y)[1])
+        (x_adv,) = subject.compute(compiled, x_adv, x, y)
     return np.maximum.accumulate(np.array(values, "float64"), axis=0)
 
 
-def _curve(evidence) -> tuple[list[float], float, float]:
+def _curve(subject) -> tuple[list[float], float, float]:
     """Accuracies at (0, 1/4, 1/2, 1) epsilon; in half of the range; in all of it."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
     if np.ndim(ball.radius) or ball.mutable is not None:
         raise NotRun("needs one epsilon for all features, and no mask")
-    ends = (np.zeros((1, *evidence.x.shape[1:])) + bound for bound in ball.bounds)
+    ends = (np.zeros((1, *subject.x.shape[1:])) + bound for bound in ball.bounds)
     ends = (ops.convert_to_tensor(end.astype("float32")) for end in ends)
     corner = float(ops.convert_to_numpy(ball.distance(*ends))[0])
     factors = [0.0, 0.25, 0.5, 1.0, 0.5 * corner / ball.radius, corner / ball.radius]
@@ -151,19 +151,19 @@ def _curve(evidence) -> tuple[list[float], float, float]:
     for factor in factors:
         wide = ball.scaled(factor)
         attack = WorstCase([APGD(wide, steps=50), CW(wide, steps=50)])
-        values.append(float(np.mean(evidence.robust(attack))))
+        values.append(float(np.mean(subject.robust(attack))))
     return values[:4], values[4], values[5]
 
 
-def _mean_loss(evidence, attack) -> float:
+def _mean_loss(subject, attack) -> float:
     """Mean cross-entropy where the attack ends."""
 
     def run(x, y, keys):
-        return (attack.run(evidence.logits_fn, x, y, keys, 0),)
+        return (attack.run(subject.logits_fn, x, y, keys, 0),)
 
-    compiled, keys = backend.function(run), evidence.keys(0, evidence.n)
-    (x_adv,) = evidence.compute(compiled, evidence.x, evidence.y, keys)
-    return float(np.mean(evidence.gradient(CrossEntropy(), x_adv)[1]))
+    compiled, keys = backend.function(run), subject.keys(0, subject.n)
+    (x_adv,) = subject.compute(compiled, subject.x, subject.y, keys)
+    return float(np.mean(subject.gradient(CrossEntropy(), x_adv)[1]))
 
 
 CHECKS = (

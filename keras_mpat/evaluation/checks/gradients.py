@@ -15,39 +15,39 @@ _DIRECTIONS, _DIFFERENCED, _STEP = 20, 50, 3e-4
 _DRAWS = 100
 
 
-def exist(evidence) -> Finding:
+def exist(subject) -> Finding:
     """C06."""
-    correct, text, worst = _correct(evidence), [], "pass"
+    correct, text, worst = _correct(subject), [], "pass"
     objectives = {"cross-entropy": _CROSS_ENTROPY, "margin": _MARGIN}
-    if evidence.num_classes >= 3:
+    if subject.num_classes >= 3:
         objectives["DLR"] = DLR()
     for name, objective in objectives.items():
-        gradient, values = evidence.gradient(objective)
+        gradient, values = subject.gradient(objective)
         if not (np.isfinite(gradient).all() and np.isfinite(values).all()):
             return Finding(False, f"the gradient of {name} is not finite")
         zero = float(np.mean(_largest(gradient)[correct] == 0)) if correct.any() else 0
         text.append(f"{name} {share(zero)}")
         if name == "cross-entropy":
-            worst = worst if within(zero, _FEW, evidence.n) else "warning"
+            worst = worst if within(zero, _FEW, subject.n) else "warning"
         elif zero > 0:
             worst = ERROR
     severity = ERROR if worst == ERROR else WARNING
     return Finding(worst == "pass", f"zero gradients: {', '.join(text)}", severity)
 
 
-def right(evidence) -> Finding:
+def right(subject) -> Finding:
     """C07."""
-    x, y = evidence.x[:_DIFFERENCED], evidence.y[:_DIFFERENCED]
-    gradient, _ = evidence.gradient(_MARGIN, x, y)
-    low, high = (np.asarray(bound, "float32") for bound in evidence.threat_model.bounds)
+    x, y = subject.x[:_DIFFERENCED], subject.y[:_DIFFERENCED]
+    gradient, _ = subject.gradient(_MARGIN, x, y)
+    low, high = (np.asarray(bound, "float32") for bound in subject.threat_model.bounds)
     step = (_STEP * (high - low)).astype("float32")
     measured, expected = [], []
     for draw in range(_DIRECTIONS):
-        keys = ops.convert_to_tensor(evidence.keys(draw, len(x)))
+        keys = ops.convert_to_tensor(subject.keys(draw, len(x)))
         signs = ops.sign(noise.uniform(keys, x.shape[1:], -1.0, 1.0))
         signs = ops.convert_to_numpy(signs)
         ahead, back = x + step * signs, x - step * signs
-        rise = _value(evidence, ahead, y) - _value(evidence, back, y)
+        rise = _value(subject, ahead, y) - _value(subject, back, y)
         measured.append(rise / (2 * _STEP))
         slope = (gradient * signs * (high - low)).reshape(len(x), -1)
         expected.append(slope.astype("float64").sum(-1))
@@ -60,21 +60,21 @@ def right(evidence) -> Finding:
     return Finding(bool(np.median(error) <= 1e-2 and np.median(cosine) >= 0.99), text)
 
 
-def saturated(evidence) -> Finding:
+def saturated(subject) -> Finding:
     """C16."""
-    correct = _correct(evidence)
-    gradient, values = evidence.gradient(_CROSS_ENTROPY)
-    size = np.abs(gradient.reshape(evidence.n, -1)).sum(-1)
+    correct = _correct(subject)
+    gradient, values = subject.gradient(_CROSS_ENTROPY)
+    size = np.abs(gradient.reshape(subject.n, -1)).sum(-1)
     flat = (values < 1e-6) | (size < 1e-8 * gradient[0].size)
     found = float(np.mean(flat[correct])) if correct.any() else 0.0
-    spread = np.ptp(evidence.predict(evidence.x), axis=-1)
+    spread = np.ptp(subject.predict(subject.x), axis=-1)
     text = f"{share(found)} of correct examples; median spread of logits "
-    return Finding(within(found, _FEW, evidence.n), f"{text}{np.median(spread):.3g}")
+    return Finding(within(found, _FEW, subject.n), f"{text}{np.median(spread):.3g}")
 
 
-def available(evidence) -> Finding:
+def available(subject) -> Finding:
     """C19."""
-    gradient, _ = evidence.gradient(_MARGIN)
+    gradient, _ = subject.gradient(_MARGIN)
     lost = float(np.mean(_largest(gradient) == 0))
     finite = bool(np.isfinite(gradient).all())
     return Finding(
@@ -82,28 +82,28 @@ def available(evidence) -> Finding:
     )
 
 
-def stable(evidence) -> Finding:
+def stable(subject) -> Finding:
     """C20."""
-    low, high = (np.asarray(bound, "float32") for bound in evidence.threat_model.bounds)
+    low, high = (np.asarray(bound, "float32") for bound in subject.threat_model.bounds)
     reach = (high - low) * (8 / 255) / 2
-    _, start = evidence.gradient(_CROSS_ENTROPY)
-    change = np.zeros(evidence.n)
+    _, start = subject.gradient(_CROSS_ENTROPY)
+    change = np.zeros(subject.n)
     for draw in range(_DRAWS):
-        keys = ops.convert_to_tensor(evidence.keys(draw, evidence.n))
-        step = noise.uniform(keys, evidence.x.shape[1:], -1.0, 1.0)
-        moved = evidence.x + reach * ops.convert_to_numpy(step)
-        values = _value(evidence, moved, evidence.y, _CROSS_ENTROPY)
+        keys = ops.convert_to_tensor(subject.keys(draw, subject.n))
+        step = noise.uniform(keys, subject.x.shape[1:], -1.0, 1.0)
+        moved = subject.x + reach * ops.convert_to_numpy(step)
+        values = _value(subject, moved, subject.y, _CROSS_ENTROPY)
         relative = np.abs(values - start) / np.maximum(np.abs(start), 1e-12)
         change += np.minimum(relative, 1.0) / _DRAWS
     text = f"mean relative change of the cross-entropy {change.mean():.3f}"
     return Finding(bool(change.mean() <= 0.1), f"{text} in noise of 4/255")
 
 
-def dead(evidence) -> Finding:
+def dead(subject) -> Finding:
     """C37."""
-    ball, x = evidence.threat_model, evidence.x
+    ball, x = subject.threat_model, subject.x
     low, high = (np.asarray(bound, "float32") for bound in ball.bounds)
-    zero = evidence.gradient(_MARGIN)[0] == 0
+    zero = subject.gradient(_MARGIN)[0] == 0
     revived = np.zeros_like(zero)
     radius = np.asarray(ball.radius, "float32")
     for place in (-1.0, 0.0, 1.0):  # the ends and the middle of each interval
@@ -111,21 +111,21 @@ def dead(evidence) -> Finding:
         moved = (0.5 * ((1 - place) * ends[0] + (1 + place) * ends[1])).astype(
             "float32"
         )
-        revived |= evidence.gradient(_MARGIN, moved)[0] != 0
+        revived |= subject.gradient(_MARGIN, moved)[0] != 0
     found = float(np.mean(zero & revived))
     return Finding(found <= _DEAD, f"{share(found)} of the input features")
 
 
-def _correct(evidence) -> np.ndarray:
-    return evidence.right(evidence.x)
+def _correct(subject) -> np.ndarray:
+    return subject.right(subject.x)
 
 
 def _largest(gradient: np.ndarray) -> np.ndarray:
     return np.abs(gradient.reshape(len(gradient), -1)).max(-1)
 
 
-def _value(evidence, x, y, objective=_MARGIN) -> np.ndarray:
-    return evidence.gradient(objective, x.astype("float32"), y)[1].astype("float64")
+def _value(subject, x, y, objective=_MARGIN) -> np.ndarray:
+    return subject.gradient(objective, x.astype("float32"), y)[1].astype("float64")
 
 
 CHECKS = (

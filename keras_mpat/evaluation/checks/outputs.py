@@ -14,18 +14,18 @@ _EXAMPLES = 256
 _TOLERANCE = 1e-4  # of the largest logit
 
 
-def logits(evidence) -> Finding:
+def logits(subject) -> Finding:
     """C01."""
-    rows = evidence.predict(evidence.x[:_EXAMPLES])
+    rows = subject.predict(subject.x[:_EXAMPLES])
     low, high = rows.min(), rows.max()
     text = f"outputs from {low:.3g} to {high:.3g}, rows sum to {rows[0].sum():.3g}, …"
     return Finding(not are_probabilities(rows), text)
 
 
-def deterministic(evidence) -> Finding:
+def deterministic(subject) -> Finding:
     """C02."""
-    x = evidence.x[:_EXAMPLES]
-    rows = np.stack([evidence.predict(x) for _ in range(5)])
+    x = subject.x[:_EXAMPLES]
+    rows = np.stack([subject.predict(x) for _ in range(5)])
     unit = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
     gap = max(
         float(np.linalg.norm(unit[i] - unit[j], axis=-1).max())
@@ -38,10 +38,10 @@ def deterministic(evidence) -> Finding:
     return Finding(gap <= _TOLERANCE and same and exact, text)
 
 
-def company(evidence) -> Finding:
+def company(subject) -> Finding:
     """C03."""
-    x = evidence.x[:_EXAMPLES]
-    rows = evidence.predict(x)
+    x = subject.x[:_EXAMPLES]
+    rows = subject.predict(x)
     order = np.random.default_rng(0).permutation(len(x))
     others = {
         "1": (np.arange(min(16, len(x))), 1),
@@ -50,22 +50,22 @@ def company(evidence) -> Finding:
     }
     scale, gap, same = max(1.0, float(np.abs(rows).max())), 0.0, True
     for taken, size in others.values():
-        again = evidence.predict(x[taken], batch_size=size)
+        again = subject.predict(x[taken], batch_size=size)
         gap = max(gap, float(np.abs(again - rows[taken]).max()) / scale)
         same &= bool(np.all(again.argmax(-1) == rows[taken].argmax(-1)))
     text = f"logits differ by {gap:.2g} of the largest between batches of other sizes"
     return Finding(gap <= _TOLERANCE and same, text)
 
 
-def static(evidence) -> Finding:
+def static(subject) -> Finding:
     """C04."""
-    before = _state(evidence.classifier)
+    before = _state(subject.classifier)
     for _ in range(2):  # eagerly, too: what is traced may hide an assignment
-        evidence.classifier(ops.convert_to_tensor(evidence.x[:8]), training=False)
-    evidence.predict(evidence.x[:_EXAMPLES])
-    if _state(evidence.classifier) != before:
+        subject.classifier(ops.convert_to_tensor(subject.x[:8]), training=False)
+    subject.predict(subject.x[:_EXAMPLES])
+    if _state(subject.classifier) != before:
         return Finding(False, "inference changes variables of the model")
-    found = graph_operations.of(evidence.logits_fn, evidence.x[:2])
+    found = graph_operations.of(subject.logits_fn, subject.x[:2])
     if found is None:
         raise NotRun("needs TensorFlow or JAX, whose graph can be read")
     if found:

@@ -24,90 +24,90 @@ _WIDTH = 0.01  # half of a 95 % interval: 10 000 examples have it at any accurac
 _SEEDS = 3
 
 
-def undefended(evidence) -> Finding:
+def undefended(subject) -> Finding:
     """C27."""
-    attack = PGD(evidence.threat_model, steps=50, objective=_MARGIN)
-    left = float(np.mean(evidence.robust(attack, load(evidence.twin("standard")))))
+    attack = PGD(subject.threat_model, steps=50, objective=_MARGIN)
+    left = float(np.mean(subject.robust(attack, load(subject.twin("standard")))))
     return Finding(left <= 0.01, f"PGD-50 leaves {share(left)} of the standard net")
 
 
-def rescaled(evidence) -> Finding:
+def rescaled(subject) -> Finding:
     """C28."""
-    inputs = keras.Input(evidence.classifier.input_shape[1:])
-    outputs = layers.Rescaling(_FACTOR)(evidence.classifier(inputs))
-    attack = APGD(evidence.threat_model, steps=20, objective=_MARGIN)
-    plain = evidence.robust(attack)
-    masked = evidence.robust(attack, keras.Model(inputs, outputs))
+    inputs = keras.Input(subject.classifier.input_shape[1:])
+    outputs = layers.Rescaling(_FACTOR)(subject.classifier(inputs))
+    attack = APGD(subject.threat_model, steps=20, objective=_MARGIN)
+    plain = subject.robust(attack)
+    masked = subject.robust(attack, keras.Model(inputs, outputs))
     gap = float(np.mean(masked) - np.mean(plain))
     text = f"APGD leaves {share(np.mean(plain))}, of logits times 10 000 "
-    return Finding(within(gap, 0.01, evidence.n), f"{text}{share(np.mean(masked))}")
+    return Finding(within(gap, 0.01, subject.n), f"{text}{share(np.mean(masked))}")
 
 
-def ablation(evidence) -> Finding:
+def ablation(subject) -> Finding:
     """C29."""
-    twin = load(evidence.twin("no head"))
-    attack = APGD(evidence.threat_model, steps=50, objective=_MARGIN)
-    own, other = evidence.robust(attack), evidence.robust(attack, twin)
+    twin = load(subject.twin("no head"))
+    attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
+    own, other = subject.robust(attack), subject.robust(attack, twin)
     gained, lost = int(np.sum(own & ~other)), int(np.sum(other & ~own))
     text = f"with the head {share(np.mean(own))}, without {share(np.mean(other))}"
     return Finding(gained >= lost, f"{text} (APGD on the margin, 50 steps)")
 
 
-def whole_set(evidence) -> Finding:
+def whole_set(subject) -> Finding:
     """C30."""
-    low, high = evidence.result.interval
+    low, high = subject.result.interval
     width = (high - low) / 2
-    text = f"{evidence.result.n} examples, {100 * low:.1f}–{100 * high:.1f} %"
+    text = f"{subject.result.n} examples, {100 * low:.1f}–{100 * high:.1f} %"
     return Finding(width <= _WIDTH + 5e-4, f"{text}, worst case per example")
 
 
-def selection(evidence) -> Finding:
+def selection(subject) -> Finding:
     """C31."""
-    record = evidence.need("record", "record={'selected_on': ...} of the training")
+    record = subject.need("record", "record={'selected_on': ...} of the training")
     chosen = str(record.get("selected_on"))
     return Finding("test" not in chosen.lower(), f"weights chosen on: {chosen}")
 
 
-def seeds(evidence) -> Finding:
+def seeds(subject) -> Finding:
     """C32."""
-    runs = evidence.need("runs", f"runs=[...], results of at least {_SEEDS} seeds")
+    runs = subject.need("runs", f"runs=[...], results of at least {_SEEDS} seeds")
     values = [100 * run.robust_accuracy for run in runs]
     text = f"{len(values)} seeds: mean {np.mean(values):.2f}, worst {min(values):.2f}"
     spread = np.std(values, ddof=1) if len(values) > 1 else float("nan")
     return Finding(len(values) >= _SEEDS, f"{text}, deviation {spread:.2f} points")
 
 
-def collapsed(evidence) -> Finding:
+def collapsed(subject) -> Finding:
     """C34."""
-    modes = evidence.given.get("modes")
+    modes = subject.given.get("modes")
     if modes is None:
         return Finding(True, "no fine labels (modes=) were given: one mode per class")
-    model = evidence.need("collapse_model", "collapse_model, trained on the modes")
-    groups = groups_of(modes, evidence.all_y, evidence.num_classes)
+    model = subject.need("collapse_model", "collapse_model, trained on the modes")
+    groups = groups_of(modes, subject.all_y, subject.num_classes)
     baseline = collapse(load(model), groups)
-    attack = APGD(evidence.threat_model, steps=50, objective=_MARGIN)
-    own, other = evidence.robust(attack), evidence.robust(attack, baseline)
-    clean = float(np.mean(evidence.right(evidence.x)))
+    attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
+    own, other = subject.robust(attack), subject.robust(attack, baseline)
+    clean = float(np.mean(subject.right(subject.x)))
     text = f"this model {share(clean)} clean and {share(np.mean(own))} robust, "
     text += f"collapsed fine net {share(np.mean(other))} robust (APGD on the margin)"
     return Finding(bool(np.sum(own) >= np.sum(other)), text, WARNING)
 
 
-def broader(evidence) -> Finding:
+def broader(subject) -> Finding:
     """C35."""
     rng = np.random.default_rng(0)
-    low, high = (np.asarray(bound, "float32") for bound in evidence.threat_model.bounds)
+    low, high = (np.asarray(bound, "float32") for bound in subject.threat_model.bounds)
     spread = 0.1 * (high - low)
-    noisy = evidence.x + spread * rng.standard_normal(evidence.x.shape)
+    noisy = subject.x + spread * rng.standard_normal(subject.x.shape)
     noisy = np.clip(noisy, low, high).astype("float32")
-    text = [f"Gaussian noise of 0.1 {share(np.mean(evidence.right(noisy)))}"]
-    if evidence.x.ndim == 4:
-        moved = np.roll(evidence.x, 2, axis=2)
-        text.append(f"shifted by 2 pixels {share(np.mean(evidence.right(moved)))}")
+    text = [f"Gaussian noise of 0.1 {share(np.mean(subject.right(noisy)))}"]
+    if subject.x.ndim == 4:
+        moved = np.roll(subject.x, 2, axis=2)
+        text.append(f"shifted by 2 pixels {share(np.mean(subject.right(moved)))}")
     return Finding(True, ", ".join(text))
 
 
-def floor(evidence) -> Finding:
+def floor(subject) -> Finding:
     """C36."""
     raise NotRun("needs a net whose bounds can be certified")
 

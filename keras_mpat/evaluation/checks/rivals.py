@@ -24,23 +24,23 @@ _GAP, _WIDE_GAP = 0.05, 0.08
 _SQUARE, _BLIND = 0.002, 0.005  # shares of all examples
 
 
-def square(evidence) -> Finding:
+def square(subject) -> Finding:
     """C12."""
-    before, after = evidence.part("Square")
+    before, after = subject.part("Square")
     text = f"white box {share(before)}, after Square {share(after)}"
-    return Finding(within(before - after, _SQUARE, evidence.result.n), text)
+    return Finding(within(before - after, _SQUARE, subject.result.n), text)
 
 
-def blind(evidence) -> Finding:
+def blind(subject) -> Finding:
     """C38."""
-    before, after = evidence.part("Square")
+    before, after = subject.part("Square")
     text = f"Square takes {100 * (before - after):.2f} points off the white box"
     return Finding(before - after <= _BLIND + 1e-9, text)
 
 
-def random_noise(evidence) -> Finding:
+def random_noise(subject) -> Finding:
     """C13."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
 
     def run(x, y, keys):
         def draw(i, state):
@@ -49,27 +49,27 @@ def random_noise(evidence) -> Finding:
             step = noise.uniform(noise.fold(inner, 1), x.shape[1:], -1.0, 1.0)
             corner = ball.project(x + ball.radius * ball.steepest(step), x)
             for point in (ball.sample(x, inner), corner):
-                wrong = CrossEntropy().fooled(y, evidence.logits_fn(point))
+                wrong = CrossEntropy().fooled(y, subject.logits_fn(point))
                 fooled = ops.logical_or(fooled, wrong)
             return (fooled,)
 
         return backend.loop(_NOISE, draw, (ops.zeros_like(y, dtype="bool"),))
 
-    compiled, keys = backend.function(run), evidence.keys(13, evidence.n)
-    (fooled,) = evidence.compute(compiled, evidence.x, evidence.y, keys)
-    missed = int(np.sum(fooled & evidence.result.robust[: evidence.n]))
-    text = f"{missed} of {evidence.n} broken by noise and by nothing else"
+    compiled, keys = backend.function(run), subject.keys(13, subject.n)
+    (fooled,) = subject.compute(compiled, subject.x, subject.y, keys)
+    missed = int(np.sum(fooled & subject.result.robust[: subject.n]))
+    text = f"{missed} of {subject.n} broken by noise and by nothing else"
     return Finding(missed == 0, f"{text}; noise breaks {share(np.mean(fooled))}")
 
 
-def transferred(evidence) -> Finding:
+def transferred(subject) -> Finding:
     """C14."""
-    evidence.twin("standard")
-    missed, text = np.zeros(evidence.n, "bool"), []
-    white = evidence.robust(_transfer_attack(evidence))
-    for name, twin in evidence.given["twins"].items():
-        fooled = ~evidence.right(_examples_of(evidence, twin))
-        missed |= fooled & evidence.result.robust[: evidence.n]
+    subject.twin("standard")
+    missed, text = np.zeros(subject.n, "bool"), []
+    white = subject.robust(_transfer_attack(subject))
+    for name, twin in subject.given["twins"].items():
+        fooled = ~subject.right(_examples_of(subject, twin))
+        missed |= fooled & subject.result.robust[: subject.n]
         text.append(f"from {name} {share(1 - np.mean(fooled))}")
     found = float(np.mean(missed))
     figures = f"white box {share(np.mean(white))}, {', '.join(text)}"
@@ -77,22 +77,22 @@ def transferred(evidence) -> Finding:
     return Finding(found <= 0.001, text)
 
 
-def surrogates(evidence) -> Finding:
+def surrogates(subject) -> Finding:
     """C23."""
-    twin = load(evidence.twin("standard"))
-    moved = _examples_of(evidence, twin)
+    twin = load(subject.twin("standard"))
+    moved = _examples_of(subject, twin)
     logits = [ops.cast(twin(part, training=False), "float32") for part in _parts(moved)]
     guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
-    at_home, here = np.mean(guesses != evidence.y), np.mean(~evidence.right(moved))
+    at_home, here = np.mean(guesses != subject.y), np.mean(~subject.right(moved))
     text = f"examples fool the surrogate in {share(at_home)} of cases"
     return Finding(True, f"{text} and this model in {share(here)}")
 
 
-def losses(evidence) -> Finding:
+def losses(subject) -> Finding:
     """C15."""
-    _, cross_entropy = evidence.part("APGD-CE")
+    _, cross_entropy = subject.part("APGD-CE")
     after = cross_entropy
-    for part in evidence.result.stages[0].parts:
+    for part in subject.result.stages[0].parts:
         if part.name.startswith("APGD"):
             after = part.accuracy
     gap = cross_entropy - after
@@ -101,18 +101,18 @@ def losses(evidence) -> Finding:
     return Finding(gap <= _GAP, f"{text}: {100 * gap:.1f} points", severity)
 
 
-def nearest(evidence) -> Finding:
+def nearest(subject) -> Finding:
     """C17."""
-    ball, count = evidence.threat_model, min(3, evidence.num_classes - 1)
+    ball, count = subject.threat_model, min(3, subject.num_classes - 1)
     attack = FAB(ball, steps=50, target_classes=count)
 
     def run(x, y, keys):
-        return (attack.closest(evidence.logits_fn, x, y, keys)[1],)
+        return (attack.closest(subject.logits_fn, x, y, keys)[1],)
 
-    keys = evidence.keys(17, evidence.n)
-    (distance,) = evidence.compute(backend.function(run), evidence.x, evidence.y, keys)
+    keys = subject.keys(17, subject.n)
+    (distance,) = subject.compute(backend.function(run), subject.x, subject.y, keys)
     limit = float(np.max(np.asarray(ball.radius)))
-    robust = evidence.result.robust[: evidence.n]
+    robust = subject.result.robust[: subject.n]
     missed = float(np.mean((distance <= limit) & robust))
     known = distance[np.isfinite(distance) & (distance > 0)]
     text = f"{share(missed)} closer than epsilon and called robust"
@@ -121,18 +121,18 @@ def nearest(evidence) -> Finding:
     return Finding(missed <= 0.001, text)
 
 
-def adaptive(evidence) -> Finding:
+def adaptive(subject) -> Finding:
     """C33."""
     raise NotRun("needs an AdversarialModel, whose head the attacks know")
 
 
-def _transfer_attack(evidence):
-    return PGD(evidence.threat_model, steps=50, objective=_MARGIN)
+def _transfer_attack(subject):
+    return PGD(subject.threat_model, steps=50, objective=_MARGIN)
 
 
-def _examples_of(evidence, model) -> np.ndarray:
+def _examples_of(subject, model) -> np.ndarray:
     """Adversarial examples made on another model."""
-    surrogate, attack = load(model), _transfer_attack(evidence)
+    surrogate, attack = load(model), _transfer_attack(subject)
 
     def run(x, y, keys):
         def logits_fn(z):
@@ -140,8 +140,8 @@ def _examples_of(evidence, model) -> np.ndarray:
 
         return (attack.run(logits_fn, x, y, keys, 0),)
 
-    compiled, keys = backend.function(run), evidence.keys(14, evidence.n)
-    return evidence.compute(compiled, evidence.x, evidence.y, keys)[0]
+    compiled, keys = backend.function(run), subject.keys(14, subject.n)
+    return subject.compute(compiled, subject.x, subject.y, keys)[0]
 
 
 def _parts(x: np.ndarray) -> list[np.ndarray]:

@@ -15,50 +15,50 @@ _RECORDED = 32  # examples whose every query is looked at
 _STEPS = 20
 
 
-def stated(evidence) -> Finding:
+def stated(subject) -> Finding:
     """C05."""
-    ball = evidence.threat_model
+    ball = subject.threat_model
     try:
-        check_inputs(evidence.all_x, ball, evidence.classifier.input_shape[1:])
-        check_scale(evidence.all_x, ball)
+        check_inputs(subject.all_x, ball, subject.classifier.input_shape[1:])
+        check_scale(subject.all_x, ball)
     except ValueError as error:
         return Finding(False, str(error).split(". ")[0])
-    low, high = float(evidence.all_x.min()), float(evidence.all_x.max())
+    low, high = float(subject.all_x.min()), float(subject.all_x.max())
     text = f"{ball!r}, inputs from {low:.3g} to {high:.3g}"
     return Finding(bool(np.max(np.asarray(ball.radius)) > 0), text)
 
 
-def silent(evidence) -> Finding:
+def silent(subject) -> Finding:
     """C21."""
     if backend.NAME == "jax":
         raise NotRun("needs TensorFlow or torch, where attacks run eagerly")
-    x, y = evidence.x[:_RECORDED], evidence.y[:_RECORDED]
+    x, y = subject.x[:_RECORDED], subject.y[:_RECORDED]
     seen = np.zeros(len(x), "bool")
     x, y = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
 
     def recorded(z):
-        logits = evidence.logits_fn(z)
+        logits = subject.logits_fn(z)
         fooled = ops.convert_to_numpy(CrossEntropy().fooled(y, logits))
         np.logical_or(seen, fooled, out=seen)
         return logits
 
-    attack = APGD(evidence.threat_model, steps=_STEPS, objective=Margin(kappa=None))
+    attack = APGD(subject.threat_model, steps=_STEPS, objective=Margin(kappa=None))
     found = ops.convert_to_numpy(attack(recorded, x, y, seed=0))
-    lost = int(np.sum(seen & evidence.right(found, ops.convert_to_numpy(y))))
+    lost = int(np.sum(seen & subject.right(found, ops.convert_to_numpy(y))))
     queries = f"{_STEPS + 1} queries on each of {len(seen)} examples"
     return Finding(lost == 0, f"{lost} fooled on the way and not at the end, {queries}")
 
 
-def valid(evidence) -> Finding:
+def valid(subject) -> Finding:
     """C25."""
-    x_adv, broken = evidence.adversarial
-    result, x, y = evidence.result, evidence.all_x, evidence.all_y
+    x_adv, broken = subject.adversarial
+    result, x, y = subject.result, subject.all_x, subject.all_y
     if not broken.any():
         return Finding(True, "no example was broken by the attacks")
     x_adv, x, y = x_adv[broken], x[broken].astype("float32"), y[broken]
-    inside = evidence.threat_model.project(*map(ops.convert_to_tensor, (x_adv, x)))
+    inside = subject.threat_model.project(*map(ops.convert_to_tensor, (x_adv, x)))
     outside = float(np.abs(ops.convert_to_numpy(inside) - x_adv).max())
-    wrong = ~evidence.right(x_adv, y.astype("int32"))
+    wrong = ~subject.right(x_adv, y.astype("int32"))
     agrees = bool(np.all(wrong)) and not np.any(result.robust[broken])
     text = (
         f"{len(x)} stored examples: {outside:.2g} outside, {share(wrong.mean())} fool"
@@ -66,18 +66,18 @@ def valid(evidence) -> Finding:
     return Finding(bool(np.isfinite(x_adv).all()) and outside <= 1e-6 and agrees, text)
 
 
-def rounded(evidence) -> Finding:
+def rounded(subject) -> Finding:
     """C26."""
-    x_adv, broken = evidence.adversarial
+    x_adv, broken = subject.adversarial
     if not broken.any():
         return Finding(True, "no example was broken by the attacks")
-    low, high = (np.asarray(b, "float64") for b in evidence.threat_model.bounds)
+    low, high = (np.asarray(b, "float64") for b in subject.threat_model.bounds)
     step = (high - low) / 255
     grid = low + np.round((x_adv[broken] - low) / step) * step
-    x = evidence.all_x[broken].astype("float32")
+    x = subject.all_x[broken].astype("float32")
     grid = [ops.convert_to_tensor(part) for part in (grid.astype("float32"), x)]
-    grid = ops.convert_to_numpy(evidence.threat_model.project(*grid))
-    again = evidence.right(grid, evidence.all_y[broken].astype("int32")).sum()
+    grid = ops.convert_to_numpy(subject.threat_model.project(*grid))
+    again = subject.right(grid, subject.all_y[broken].astype("int32")).sum()
     lost = again / len(x_adv)
     text = f"{share(lost)} of the examples are right again on 256 grey levels"
     return Finding(bool(lost <= _ROUNDED), text)

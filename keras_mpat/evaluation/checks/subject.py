@@ -17,7 +17,7 @@ from keras_mpat.evaluation.robustness import evaluate_robustness, fingerprint
 from keras_mpat.objectives import CrossEntropy
 
 
-class Evidence:
+class Subject:
     """A classifier, its test data and what is known about its training.
 
     Args:
