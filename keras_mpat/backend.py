@@ -9,7 +9,6 @@ device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
 is_eager         whether a tensor has values now
 unscale          a loss as it is logged, under replicas
-is_pipeline, first_batch   tf.data, as far as checks of data need it
 """
 
 import contextlib
@@ -17,7 +16,6 @@ import contextvars
 import functools
 import os
 import platform
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +41,7 @@ else:
 _GRADIENT_SCALE = 1024.0
 # XLA on a CPU runs a convolution inside a loop 5-12 times slower than outside.
 _UNROLL_LIMIT = 16
+_EAGER_LIMIT = 64
 _xla = contextvars.ContextVar("keras_mpat_xla", default=False)
 
 
@@ -86,9 +85,9 @@ def loop(
     Where `done(state)` holds, `body` must change nothing any more: the loop may end
     there. With it, JAX has no gradient through the loop.
     """
-    if count == 1 or NAME == "torch" or (_slow_loops() and count <= _UNROLL_LIMIT):
+    if count == 1 or NAME == "torch" or _plain_loop(count, state):
         for i in range(count):
-            if NAME == "torch" and done is not None and done(state):
+            if done is not None and all(map(_has_values, state)) and done(state):
                 break
             state = body(i, state)
         return state
@@ -114,10 +113,20 @@ def loop(
     return state
 
 
-def _slow_loops() -> bool:
+def _plain_loop(count: int, state: tuple) -> bool:
+    """Whether a Python loop is best: short where XLA compiles for a CPU, or eager."""
     if NAME == "jax":
-        return jax.default_backend() == "cpu"
-    return NAME == "tensorflow" and _xla.get() and not has_accelerator()
+        slow = jax.default_backend() == "cpu" and count <= _UNROLL_LIMIT
+        # Eagerly, JAX would compile the loop anew in each call.
+        return slow or (count <= _EAGER_LIMIT and all(map(_has_values, state)))
+    return _xla.get() and not has_accelerator() and count <= _UNROLL_LIMIT
+
+
+def _has_values(part) -> bool:
+    if NAME == "jax":
+        leaves = jax.tree_util.tree_leaves(part)
+        return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return NAME == "torch"
 
 
 @contextlib.contextmanager
@@ -230,19 +239,3 @@ def unscale(loss):
     if NAME == "tensorflow":
         return loss * tf.distribute.get_strategy().num_replicas_in_sync
     return loss
-
-
-def is_pipeline(data) -> bool:
-    """Whether `data` is a tf.data pipeline; Keras takes one on each backend."""
-    # Whoever holds a pipeline has imported TensorFlow: it is not imported for others.
-    library = sys.modules.get("tensorflow")
-    return library is not None and isinstance(data, library.data.Dataset)
-
-
-def first_batch(data):
-    """The first element of a tf.data pipeline as NumPy arrays; None for other data."""
-    if not is_pipeline(data):
-        return None
-    for element in data.take(1).as_numpy_iterator():
-        return element
-    raise ValueError("`x` must not be empty. Received: a tf.data.Dataset of 0 batches.")

@@ -29,6 +29,7 @@ FLOORS = (
         "losses",
         "noise",
         "norms",
+        "pipelines",
         "objectives",
         "schedules",
         "threat_checks",

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mpat import backend
+from keras_mpat import pipelines
 from keras_mpat.configurable import check_count, check_not_negative
 from keras_mpat.input_checks import check_inputs, check_labels, check_scale
 from keras_mpat.objectives import class_ids
@@ -77,7 +77,7 @@ def _first_batch(x):
     if isinstance(x, keras.utils.PyDataset):
         return x, x[0]
     if not isinstance(x, types.GeneratorType):
-        return x, backend.first_batch(x)
+        return x, pipelines.first_batch(x)
     for first in x:
         return _resumed(first, x), first
     raise ValueError(

@@ -4,7 +4,7 @@ import types
 
 import keras
 
-from keras_mpat import backend
+from keras_mpat import backend, pipelines
 from keras_mpat.models import checks
 from keras_mpat.models.data_checks import (
     check_class_weight,
@@ -70,7 +70,7 @@ class Fitting:
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation
-        if backend.is_pipeline(x) or isinstance(x, _STREAMS):
+        if pipelines.is_pipeline(x) or isinstance(x, _STREAMS):
             # They order themselves. Keras warns of True, or permutes the batches of a
             # PyDataset by a global random state that no run can resume.
             kwargs.setdefault("shuffle", False)
