@@ -1,4 +1,4 @@
-"""tf.data pipelines, as far as checks of data need them, without importing TensorFlow."""
+"""tf.data pipelines, as far as checks need them, without importing TensorFlow."""
 
 import sys
 
