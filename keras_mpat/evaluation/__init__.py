@@ -6,12 +6,14 @@
 `robustness.py` runs attacks (`driver.py`: on one chunk of examples), `result.py` keeps
 verdicts, `comparison.py` asks whether one method is better than another, `tables.py`
 prints, `plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows
-the latent space, `prototypes.py` what the prototypes of a head stand for.
+the latent space, `prototypes.py` what the prototypes of a head stand for,
+`prototype_attacks.py` builds the attacks that know them.
 """
 
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
+from keras_mpat.evaluation.prototype_attacks import prototype_attacks
 from keras_mpat.evaluation.prototypes import (
     nearest_images,
     prototype_modes,
@@ -31,6 +33,7 @@ __all__ = [
     "embeddings",
     "evaluate_robustness",
     "nearest_images",
+    "prototype_attacks",
     "prototype_modes",
     "prototype_table",
     "robustness_table",
