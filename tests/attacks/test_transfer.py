@@ -58,7 +58,10 @@ def test_verdicts_are_those_of_the_model_under_attack():
     "attack",
     [
         PGD,
-        attacks.APGD(BALL, steps=3, target_classes=1, restarts=2),
+        pytest.param(
+            attacks.APGD(BALL, steps=3, target_classes=1, restarts=2),
+            marks=pytest.mark.slow,
+        ),
         attacks.WorstCase([attacks.RandomNoise(BALL), PGD]),
     ],
     ids=["PGD", "APGD", "WorstCase"],
