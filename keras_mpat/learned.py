@@ -50,8 +50,12 @@ def from_text(text: str) -> list[np.ndarray]:
 
 def described(layer: keras.Layer) -> str:
     """A layer in a few words that tell equal weights from others, in any process."""
-    total = hashlib.sha256(to_text(_weights(layer)).encode()).hexdigest()
-    return f"<{type(layer).__name__}, weights {total[:12]}>"
+    return f"<{type(layer).__name__}, weights {short_digest(_weights(layer))}>"
+
+
+def short_digest(arrays) -> str:
+    """Twelve hexadecimal digits that other numbers would change."""
+    return hashlib.sha256(to_text(arrays).encode()).hexdigest()[:12]
 
 
 def _weights(layer: keras.Layer) -> list[np.ndarray]:

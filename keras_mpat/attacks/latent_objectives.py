@@ -14,7 +14,7 @@ from keras import ops
 
 from keras_mpat.configurable import Configurable, check_count
 from keras_mpat.input_checks import check_labels
-from keras_mpat.learned import from_text, to_text
+from keras_mpat.learned import from_text, short_digest, to_text
 from keras_mpat.losses.directions import unit
 from keras_mpat.objectives import Margin, class_ids
 
@@ -198,8 +198,8 @@ class FeatureMatching(LatentObjective):
         return cls(embeddings, labels, neighbors=config["neighbors"])
 
     def __repr__(self):
-        n, features = self.embeddings.shape
-        return f"FeatureMatching({n} images, D={features}, neighbors={self.neighbors})"
+        told = f"numbers {short_digest([self.embeddings, self.labels])}"
+        return f"FeatureMatching(<{told}>, neighbors={self.neighbors})"
 
 
 def _products(labels, view: View, vectors):

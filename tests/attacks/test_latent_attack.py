@@ -1,4 +1,4 @@
-"""LatentAttack: closed forms, who judges, and what hides gradients from other attacks."""
+"""LatentAttack: closed forms, who judges, and what hides gradients from others."""
 
 import keras
 import numpy as np

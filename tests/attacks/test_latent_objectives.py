@@ -171,4 +171,5 @@ def test_one_number_makes_another_bank():
     other = EMBEDDING.copy()
     other[3, 2] += 1e-6
     first = attacks.FeatureMatching(EMBEDDING, LABELS)
-    assert first != attacks.FeatureMatching(other, LABELS)
+    second = attacks.FeatureMatching(other, LABELS)
+    assert first != second and repr(first) != repr(second)

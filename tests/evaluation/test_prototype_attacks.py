@@ -67,9 +67,7 @@ def test_what_each_of_them_is():
     np.testing.assert_array_equal(found["P5"].objective.labels, Y)
     assert found["P7"].objective == attacks.UnnormalizedMargin()
     assert found["P8"].attack == margin
-    factors = [
-        attack.objective for name, attack in made(model).items() if "P6" in name
-    ]
+    factors = [attack.objective for name, attack in made(model).items() if "P6" in name]
     assert factors == [Scaled(CrossEntropy(), f) for f in (0.01, 1.0, 100.0)]
     for name in ("P2", "P3", "P4", "P5", "P7"):
         assert found[name].steps == 7 and found[name].head is model.head
