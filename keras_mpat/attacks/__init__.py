@@ -15,10 +15,10 @@ from keras_mpat.attacks.bim import BIM
 from keras_mpat.attacks.cw import CW
 from keras_mpat.attacks.cwl2 import CWL2
 from keras_mpat.attacks.fab import FAB
+from keras_mpat.attacks.feature_matching import FeatureMatching
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
 from keras_mpat.attacks.latent_attack import LatentAttack
 from keras_mpat.attacks.latent_objectives import (
-    FeatureMatching,
     LatentObjective,
     SimilarityMargin,
     TowardPrototype,

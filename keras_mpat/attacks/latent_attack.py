@@ -79,6 +79,7 @@ class LatentAttack(ModelAttack):
                 f"type {type(self.head).__name__}. Pass the head of the model, "
                 "model.head."
             )
+        self.objective.check_head(self.head)
 
     @property
     def passes(self):

@@ -1,7 +1,7 @@
 """What a `LatentAttack` raises: values of logits, embedding and head, not of logits
 alone.
 
-Shapes: B examples, C classes, K prototypes per class, D features, N training images.
+Shapes: B examples, C classes, K prototypes per class, D features.
 """
 
 import abc
@@ -12,9 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mpat.configurable import Configurable, check_count
-from keras_mpat.input_checks import check_labels
-from keras_mpat.learned import from_text, short_digest, to_text
+from keras_mpat.configurable import Configurable, check_count, check_switch
+from keras_mpat.layers import SimilarityHead
 from keras_mpat.losses.directions import unit
 from keras_mpat.objectives import Margin, class_ids
 
@@ -54,6 +53,9 @@ class LatentObjective(Configurable, abc.ABC):
         """
         return ops.zeros_like(labels)
 
+    def check_head(self, head) -> None:
+        """Raises if it cannot be raised with this `Head`, or with `None`."""
+
     @abc.abstractmethod
     def __call__(self, labels, view: View, aim):
         """Value per example (B,); higher is worse for the model."""
@@ -70,6 +72,13 @@ class SimilarityMargin(LatentObjective):
 
     with_logits: bool = False
 
+    def __post_init__(self):
+        check_switch("with_logits", self.with_logits)
+
+    def check_head(self, head):
+        if not isinstance(head, SimilarityHead):
+            raise ValueError(_needs(head, "similarities"))
+
     def __call__(self, labels, view, aim):
         lead = _MARGIN(labels, view.head.logits(view.embedding))
         return lead + _MARGIN(labels, view.logits) if self.with_logits else lead
@@ -83,6 +92,9 @@ class UnnormalizedMargin(LatentObjective):
     max_{c != y, k} h·w_ck - max_k h·w_yk over prototypes in use: no division by the
     length of h, no softmax, no scale, whose gradients may vanish.
     """
+
+    def check_head(self, head):
+        _check_prototypes(head)
 
     def __call__(self, labels, view, aim):
         products, own, foreign = _products(labels, view, view.embedding)
@@ -106,6 +118,9 @@ class TowardPrototype(LatentObjective):
     def __post_init__(self):
         check_count("prototypes", self.prototypes, "The usual number is 20.")
 
+    def check_head(self, head):
+        _check_prototypes(head)
+
     @property
     def aims(self):
         return self.prototypes
@@ -125,81 +140,17 @@ class TowardPrototype(LatentObjective):
         return ops.sum(chosen * products, axis=-1) - _largest(products, own)
 
 
-@keras.saving.register_keras_serializable("keras_mpat")
-@dataclass(frozen=True, eq=False)
-class FeatureMatching(LatentObjective):
-    """Minus the distance of the embedding to that of a training image of another class.
+def _check_prototypes(head) -> None:
+    if head is None or head.prototype_directions() is None:
+        raise ValueError(_needs(head, "prototypes"))
 
-    Run r takes the r-th nearest one of the clean image.
 
-    Args:
-        embeddings: of training images, (N, D) float32.
-        labels: their classes, (N,), 0 ... C - 1; at least two different ones.
-        neighbors: how many of the nearest, >= 1. Where fewer are of another class, they
-            come again.
-
-    References:
-        Sabour et al., arXiv:1511.05122, equation 1.
-    """
-
-    embeddings: Any
-    labels: Any
-    neighbors: int = 5
-
-    def __post_init__(self):
-        check_count("neighbors", self.neighbors, "The usual number is 5.")
-        embeddings = np.asarray(self.embeddings, "float32")
-        labels = np.asarray(self.labels)
-        if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
-            raise ValueError(
-                "`embeddings` must be (N, D) with one label each. Received: embeddings "
-                f"of shape {embeddings.shape}, labels of shape {labels.shape}. Pass "
-                "evaluation.embeddings(model, x) and y."
-            )
-        if len(np.unique(labels)) < 2:
-            raise ValueError(
-                "`labels` must hold at least two classes: images are led to another "
-                f"one. Received: {len(labels)} labels of {len(np.unique(labels))} "
-                "classes. Pass images of all classes."
-            )
-        check_labels(labels, int(labels.max()) + 1)
-        object.__setattr__(self, "embeddings", embeddings)
-        object.__setattr__(self, "labels", labels.astype("int32"))
-
-    @property
-    def aims(self):
-        return self.neighbors
-
-    def aim(self, labels, clean, number):
-        """The embedding that run `number` heads for, (B, D)."""
-        squared = ops.sum(ops.square(self.embeddings), axis=-1)
-        products = ops.matmul(clean.embedding, ops.transpose(self.embeddings))
-        foreign = ops.not_equal(self.labels[None], labels[:, None])
-        # Without the squared length of the image itself, which ranks nothing.
-        near = ops.where(foreign, 2.0 * products - squared, -float("inf"))
-        count = min(self.neighbors, len(self.labels))
-        _, order = ops.top_k(near, count)
-        there = ops.sum(ops.cast(foreign, "int32"), axis=-1)
-        rank = ops.cast(number, "int32") % ops.clip(there, 1, count)
-        chosen = ops.one_hot(rank, count, dtype="int32")
-        index = ops.sum(chosen * ops.cast(order, "int32"), axis=-1)
-        return ops.take(ops.convert_to_tensor(self.embeddings), index, axis=0)
-
-    def __call__(self, labels, view, aim):
-        return -ops.sum(ops.square(view.embedding - aim), axis=-1)
-
-    def get_config(self):
-        numbers = to_text([self.embeddings, self.labels])
-        return {"numbers": numbers, "neighbors": self.neighbors}
-
-    @classmethod
-    def from_config(cls, config):
-        embeddings, labels = from_text(config["numbers"])
-        return cls(embeddings, labels, neighbors=config["neighbors"])
-
-    def __repr__(self):
-        told = f"numbers {short_digest([self.embeddings, self.labels])}"
-        return f"FeatureMatching(<{told}>, neighbors={self.neighbors})"
+def _needs(head, what: str) -> str:
+    return (
+        f"`head` must have {what} for this objective. Received: head of type "
+        f"{type(head).__name__}. Pass the head of a model that was trained with "
+        "SoftTripleHead(10), or FeatureMatching, which needs none."
+    )
 
 
 def _products(labels, view: View, vectors):

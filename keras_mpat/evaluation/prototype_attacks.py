@@ -33,6 +33,7 @@ from keras_mpat.models import checks
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.embedding import feature_model
 from keras_mpat.objectives import CrossEntropy, Margin, Scaled
+from keras_mpat.threat_models import check_threat_model
 
 _MARGIN = Margin(kappa=None)
 _NEAREST = 20  # foreign prototypes that an image is led to
@@ -89,6 +90,7 @@ def prototype_attacks(
             that do not fit.
     """
     check_count("steps", steps, "The usual value is 100.")
+    check_threat_model(threat_model)
     inside = _inside(model, head)
     options = {"features": inside.features, "head": inside.head, "steps": steps}
 
