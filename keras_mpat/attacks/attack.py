@@ -20,7 +20,9 @@ LogitsFn = Callable[[Any], Any]
 
 
 class Attack(Configurable, abc.ABC):
-    """A search for the worst input in a threat model. Holds no model and no state.
+    """A search for the worst input in a threat model. Holds no state.
+
+    And no model: it is given one. `model_attack.py` has the base of the exceptions.
 
     A concrete attack is a frozen dataclass: it declares `threat_model: ThreatModel` and
     its other fields, and implements `search`. One that restarts, or aims at one class

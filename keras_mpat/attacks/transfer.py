@@ -118,10 +118,17 @@ class Transfer(ModelAttack):
 
 
 def _load(path):
-    if not os.path.exists(path):
+    if not os.path.isfile(path):
         raise ValueError(
             "`surrogate` must be a Keras classifier, an AdversarialModel or the path "
             f"of a .keras file. Received: {os.fspath(path)!r}, where there is no file. "
             "Save one with model.save(...)."
         )
-    return keras.saving.load_model(path, compile=False)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(
+            "`surrogate` must be the path of a .keras file that Keras can load. "
+            f"Received: {os.fspath(path)!r}, which it cannot. Save one with "
+            "model.save('name.keras'), or pass the model itself."
+        ) from error

@@ -102,6 +102,9 @@ ATTACKS = {
     "transfer from a file that is not there": (
         "attacks.Transfer(attack, surrogate='nowhere.keras')"
     ),
+    "transfer from a file that holds no model": (
+        "attacks.Transfer(attack, surrogate='README.md')"
+    ),
     "transfer from a net that is not built": (
         "attacks.Transfer(attack, surrogate=keras.Sequential([layers.Dense(2)], "
         "name='raw'))"
