@@ -2,10 +2,11 @@
 
     python examples/evaluate.py --run_dir runs/digits_2
     python examples/evaluate.py --run_dir runs/digits_2 --attacks fgsm,pgd10 --limit 200
-    python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack
+    python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack,adaptive
 
-Works on classifier.keras alone, in a process that has not trained it. Interrupted, the
-same command continues. By default the attacks are PGD and its relatives: a first look.
+Works on classifier.keras, in a process that has not trained it; `adaptive` also reads
+the head in model.keras. Interrupted, the same command continues. By default the attacks
+are PGD and its relatives: a first look.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 from absl import app, flags, logging
-from run_directory import read, source, write_whole
+from adaptive import adaptive
+from run_directory import examples, read, source, write_whole
 from train import length
 
 import keras_mpat as mpat
@@ -48,6 +50,7 @@ _STRONG = {
     "cw100": ("CW-{}×{}", attacks.CW, {"steps": 100, "restarts": 5}),
 }
 _ALL = _SUITE | _STRONG | {"autoattack": ("", attacks.AutoAttack, {})}
+_ALL["adaptive"] = ("", adaptive, {})
 
 
 def suite(
@@ -57,24 +60,29 @@ def suite(
     steps_factor: int = 1,
     restarts: int | None = None,
     num_classes: int = 10,
+    run_dir=None,
 ) -> dict[str, attacks.Attack]:
     """The attacks of the table by title.
 
     Args:
         epsilon: radius of the Linf ball.
         names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise; and
-            pgd100, cw100, whose steps are epsilon / 10; autoattack.
+            pgd100, cw100, whose steps are epsilon / 10; autoattack; adaptive.
         steps_factor: multiplies the steps of all that iterate.
         restarts: replaces the restarts of those that restart.
         num_classes: of the data; AutoAttack has another protocol for two and three.
+        run_dir: the folder of the run, for adaptive.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or adaptive for a run without a head.
     """
     chosen = {}
     for name in names:
         check_choice("attacks", name, _ALL, "Separate several by commas.")
         title, kind, options = _ALL[name]
+        if kind is adaptive:
+            chosen |= adaptive(run_dir, epsilon, steps_factor=steps_factor)
+            continue
         options = dict(options)
         if name in _STRONG:
             options["step_size"] = mpat.Linf(epsilon).radius / 10
@@ -144,24 +152,6 @@ def finished(run_dir) -> tuple[dict[str, Any], Path]:
     return record, classifier
 
 
-def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Ten test images of a run's data set: the first of each mode; their classes.
-
-    Returns:
-        x (10, H, W, C_in), y (10,), and names of the classes that fit a title.
-    """
-    where = source(read(run_dir))
-    x, y, modes = datasets.arrays(split="test", **where)
-    rank = np.zeros(len(modes), int)  # 0 for the first image of its mode, and so on
-    for mode in np.unique(modes):
-        rank[modes == mode] = np.arange(np.sum(modes == mode))
-    rows = np.lexsort((modes, rank))[:10]
-    titles = datasets.info(**where).class_names
-    if max(map(len, titles)) > 10:
-        titles = tuple(str(number) for number in range(len(titles)))
-    return x[rows], y[rows], list(titles)
-
-
 def attacked(run_dir, x, y, epsilons: Sequence[float], *, steps: int = 50) -> list:
     """For each epsilon, PGD's images (N, ...) and the classes (N,) predicted there."""
     classifier = keras.saving.load_model(finished(run_dir)[1], compile=False)
@@ -225,7 +215,8 @@ def main(arguments: list[str]) -> None:
         epsilon = length(given.epsilon) or record["settings"]["epsilon"]
         counts = {"steps_factor": given.steps_factor, "restarts": given.restarts}
         classes = datasets.info(**source(record)).num_classes
-        chosen = suite(epsilon, names=given.attacks, num_classes=classes, **counts)
+        run = {"num_classes": classes, "run_dir": given.run_dir}
+        chosen = suite(epsilon, names=given.attacks, **run, **counts)
         options = {name: given[name].value for name in ("limit", "batch_size", "seed")}
         result = evaluate(
             given.run_dir, chosen=chosen, state_dir=given.state_dir, **options

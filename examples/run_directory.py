@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+
+from keras_mpat import datasets
 
 
 class RunDirectory:
@@ -159,6 +162,24 @@ def source(record: dict[str, Any]) -> dict[str, Any]:
     image_size = settings.get("image_size")  # runs of earlier versions have none
     name, data_dir = settings["dataset"], record["data_dir"]
     return {"name": name, "data_dir": data_dir, "image_size": image_size}
+
+
+def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Ten test images of a run's data set: the first of each mode; their classes.
+
+    Returns:
+        x (10, H, W, C_in), y (10,), and names of the classes that fit a title.
+    """
+    where = source(read(run_dir))
+    x, y, modes = datasets.arrays(split="test", **where)
+    rank = np.zeros(len(modes), int)  # 0 for the first image of its mode, and so on
+    for mode in np.unique(modes):
+        rank[modes == mode] = np.arange(np.sum(modes == mode))
+    rows = np.lexsort((modes, rank))[:10]
+    titles = datasets.info(**where).class_names
+    if max(map(len, titles)) > 10:
+        titles = tuple(str(number) for number in range(len(titles)))
+    return x[rows], y[rows], list(titles)
 
 
 def write_whole(path: Path, text: str) -> None:

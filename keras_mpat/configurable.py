@@ -11,12 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mpat.learned import Learned
+
 
 class Configurable:
     """Base of all frozen values: a dataclass that Keras can serialize."""
 
     def get_config(self) -> dict[str, Any]:
-        """Returns every field, serialized by Keras."""
+        """Returns every field, serialized by Keras; models with their weights."""
         return {
             field.name: _serialize(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
@@ -40,6 +42,8 @@ class Configurable:
 def _serialize(value):
     if isinstance(value, np.ndarray):
         value = value.tolist()
+    if isinstance(value, keras.Layer):
+        value = Learned(value)
     return keras.saving.serialize_keras_object(value)
 
 

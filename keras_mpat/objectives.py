@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from keras_mpat.configurable import Configurable, check_not_negative
+from keras_mpat.configurable import Configurable, check_not_negative, check_positive
 
 _NEVER = -1e30  # a float32 stand-in for minus infinity that keeps gradients finite
 
@@ -148,6 +148,41 @@ class DLR(Objective):
         first, _, third, fourth = _largest(logits, 4)
         lead = _own(classes, logits) - _own(labels, logits)
         return _ratio(lead, first - (third + fourth) / 2)
+
+
+@keras.saving.register_keras_serializable("keras_mpat")
+@dataclass(frozen=True, eq=False)
+class Scaled(Objective):
+    """Another objective of `factor` times the logits, which ranks the classes alike.
+
+    A net whose logits lie far apart has no cross-entropy gradient left in float32; a
+    small factor brings it back. One whose logits lie close together has a flat one.
+
+    Args:
+        objective: of the scaled logits.
+        factor: > 0.
+    """
+
+    objective: Objective
+    factor: float
+
+    def __post_init__(self):
+        if not isinstance(self.objective, Objective):
+            raise ValueError(
+                "`objective` must be a keras_mpat Objective instance. Received: "
+                f"objective={self.objective!r}. Pass objectives.CrossEntropy()."
+            )
+        fix = "1 leaves the logits as they are."
+        check_positive("factor", self.factor, "a factor on logits", fix)
+
+    def __call__(self, targets, logits):
+        return self.objective(targets, self.factor * logits)
+
+    def targeted(self, targets, logits):
+        return self.objective.targeted(targets, self.factor * logits)
+
+    def toward(self, labels, classes, logits):
+        return self.objective.toward(labels, classes, self.factor * logits)
 
 
 def _check_classes(logits, minimum: int) -> None:

@@ -26,6 +26,7 @@ FLOORS = (
         "choices",
         "configurable",
         "input_checks",
+        "learned",
         "losses",
         "noise",
         "norms",

@@ -1,5 +1,6 @@
 """Objectives: the vectors of the method notes, NumPy, targeted forms, label kinds."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -278,3 +279,30 @@ def test_dlr_of_too_few_classes_names_the_margin(objective, num_classes, minimum
         rf"objective=DLR\(\) and logits of {num_classes} classes\. Pass objectives.M",
     ):
         _values(objective, [0], [[3.0, 2.0, 1.0][:num_classes]])
+
+
+def test_a_scaled_objective_is_that_of_the_scaled_logits():
+    rng = np.random.default_rng(5)
+    logits, labels = rng.normal(size=(6, 4)), np.arange(6) % 4
+    scaled = objectives.Scaled(CrossEntropy(), 3.0)
+    expected = _numpy_cross_entropy(labels, 3.0 * logits)
+    np.testing.assert_allclose(_values(scaled, labels, logits), expected, rtol=1e-5)
+    other = objectives.Scaled(Margin(kappa=None), 0.5)
+    z, classes = ops.convert_to_tensor(logits.astype("float32")), (labels + 1) % 4
+    for name, arguments in (("targeted", [classes]), ("toward", [labels, classes])):
+        np.testing.assert_allclose(
+            getattr(other, name)(*arguments, z),
+            0.5 * getattr(Margin(kappa=None), name)(*arguments, z),
+            rtol=1e-5,
+        )
+    config = keras.saving.serialize_keras_object(scaled)
+    assert keras.saving.deserialize_keras_object(config) == scaled
+
+
+def test_a_small_factor_brings_a_saturated_gradient_back():
+    logits = [[1000.0, 0.0, -300.0]]
+    assert not np.any(_gradient(CrossEntropy(), [0], logits))
+    scaled = objectives.Scaled(CrossEntropy(), 0.01)
+    assert (
+        _gradient(scaled, [0], logits)[0, 0] < 0 < _gradient(scaled, [0], logits)[0, 1]
+    )

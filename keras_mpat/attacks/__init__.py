@@ -15,12 +15,21 @@ from keras_mpat.attacks.bim import BIM
 from keras_mpat.attacks.cw import CW
 from keras_mpat.attacks.cwl2 import CWL2
 from keras_mpat.attacks.fab import FAB
+from keras_mpat.attacks.feature_matching import FeatureMatching
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
+from keras_mpat.attacks.latent_attack import LatentAttack
+from keras_mpat.attacks.latent_objectives import (
+    LatentObjective,
+    SimilarityMargin,
+    TowardPrototype,
+    UnnormalizedMargin,
+)
 from keras_mpat.attacks.mim import MIM
 from keras_mpat.attacks.pgd import PGD
 from keras_mpat.attacks.random_noise import RandomNoise
 from keras_mpat.attacks.square import Square
 from keras_mpat.attacks.targets import LeastLikely, NextLabel, RandomLabel, TargetRule
+from keras_mpat.attacks.transfer import Transfer
 from keras_mpat.attacks.worst_case import WorstCase
 
 __all__ = [
@@ -35,12 +44,19 @@ __all__ = [
     "RFGSM",
     "Attack",
     "AutoAttack",
+    "FeatureMatching",
     "GradientAttack",
+    "LatentAttack",
+    "LatentObjective",
     "LeastLikely",
     "NextLabel",
     "RandomLabel",
     "RandomNoise",
+    "SimilarityMargin",
     "Square",
     "TargetRule",
+    "TowardPrototype",
+    "Transfer",
+    "UnnormalizedMargin",
     "WorstCase",
 ]

@@ -20,7 +20,9 @@ LogitsFn = Callable[[Any], Any]
 
 
 class Attack(Configurable, abc.ABC):
-    """A search for the worst input in a threat model. Holds no model and no state.
+    """A search for the worst input in a threat model. Holds no state.
+
+    And no model: it is given one. `model_attack.py` has the base of the exceptions.
 
     A concrete attack is a frozen dataclass: it declares `threat_model: ThreatModel` and
     its other fields, and implements `search`. One that restarts, or aims at one class
@@ -52,9 +54,16 @@ class Attack(Configurable, abc.ABC):
             check_logits(logits)
             labels = ops.convert_to_numpy(targets)
             check_labels(labels, logits.shape[-1], len(x))
+            self.check(tuple(x.shape[1:]), logits.shape[-1])
         elif None not in x.shape[1:]:
             self.threat_model.check_example(tuple(x.shape[1:]))
         return x, noise.keys(seed, ops.shape(x)[0])
+
+    def check(self, example_shape: tuple, num_classes: int) -> None:
+        """Raises if it cannot attack classifiers of such inputs and so many classes.
+
+        Asked before an evaluation; most attacks take any classifier.
+        """
 
     def title(self, num_classes: int) -> str:
         """Its name in tables of models with so many classes; users may give another."""

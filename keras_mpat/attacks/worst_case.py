@@ -44,6 +44,10 @@ class WorstCase(Attack):
         """That of the first attack."""
         return self.attacks[0].threat_model
 
+    def check(self, example_shape, num_classes):
+        for attack in self.attacks:
+            attack.check(example_shape, num_classes)
+
     def scaled(self, factor):
         return WorstCase([attack.scaled(factor) for attack in self.attacks])
 

@@ -7,13 +7,15 @@
 verdicts, `audit.py` says how far to trust them (`checks/`: one question each),
 `comparison.py` asks whether one method is better than another, `tables.py` prints,
 `plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent
-space, `prototypes.py` what the prototypes of a head stand for.
+space, `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py`
+builds the attacks that know them.
 """
 
 from keras_mpat.evaluation.audit import Audit, audit
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
+from keras_mpat.evaluation.prototype_attacks import prototype_attacks
 from keras_mpat.evaluation.prototypes import (
     nearest_images,
     prototype_modes,
@@ -35,6 +37,7 @@ __all__ = [
     "embeddings",
     "evaluate_robustness",
     "nearest_images",
+    "prototype_attacks",
     "prototype_modes",
     "prototype_table",
     "robustness_table",

@@ -37,11 +37,16 @@ def embeddings(model, x, *, batch_size: int = 128) -> np.ndarray:
     x = as_array(x)
     check_inputs(x, model.strategy.threat_model, tuple(model.example_shape))
     both = feature_model(model.classifier, model.feature_layer)
+    return outputs(lambda batch: both(batch, training=False)[1], x, batch_size)
 
-    def embed(batch):
-        return ops.cast(both(batch, training=False)[1], "float32")
 
-    compiled, rows = backend.function(embed), []
+def outputs(function, x: np.ndarray, batch_size: int) -> np.ndarray:
+    """What a function of batches gives for x (N, ...), float32 (N, ...)."""
+
+    def cast(batch):
+        return ops.cast(function(batch), "float32")
+
+    compiled, rows = backend.function(cast), []
     size = min(batch_size, len(x))
     for first in range(0, len(x), size):
         batch = x[first : first + size]

@@ -75,6 +75,8 @@ def evaluate_robustness(
     classifier = load(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
+    for attack in named.values():
+        attack.check(shape[1:], output[-1])
     parts = driver.plan(named, output[-1])
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
     identity = fingerprint(classifier, named) | settings
@@ -136,18 +138,18 @@ def _result(state, named, parts, seed: int) -> RobustnessResult:
 
 def fingerprint(classifier, named: dict[str, Attack]) -> dict:
     """What must be equal for kept work to be used again."""
-    attacks = {  # the repr of a large array leaves numbers out
-        name: keras.saving.serialize_keras_object(attack)
-        for name, attack in named.items()
-    }
-    model = keras.saving.serialize_keras_object(classifier)
-    settings = json.dumps(saved_state.without_names(model), default=str)
     return {
-        "layers": saved_state.digest([np.array(settings)]),
-        "attacks": attacks,
+        "layers": _config_digest(classifier),
+        "attacks": {name: _config_digest(attack) for name, attack in named.items()},
         "weights": saved_state.digest(classifier.get_weights()),
         "batches": _BATCHES,
     }
+
+
+def _config_digest(value) -> str:
+    """sha256 of a Keras config; that of an attack has the weights of its models."""
+    config = saved_state.without_names(keras.saving.serialize_keras_object(value))
+    return saved_state.digest([np.array(json.dumps(config, default=str))])
 
 
 def load(model_or_path, *, softmax: bool = False):
@@ -184,6 +186,14 @@ def load(model_or_path, *, softmax: bool = False):
             "softmax. Pass keras_mpat.models.as_logits(model)."
         )
     return model
+
+
+def training_model(model_or_path) -> AdversarialModel | None:
+    """The `AdversarialModel` itself, or from a path; `None` for a plain classifier."""
+    model = model_or_path
+    if isinstance(model, (str, os.PathLike)):
+        model = keras.models.load_model(model, compile=False)
+    return model if isinstance(model, AdversarialModel) else None
 
 
 def _by_name(attacks, num_classes: int) -> dict[str, Attack]:

@@ -1,5 +1,6 @@
 """Results as Markdown tables: every row with its attack's size, n and interval."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -134,7 +135,8 @@ def _number(value: float) -> str:
 
 def attack_size(attack: Attack) -> list[str]:
     """[epsilon, "steps × step", runs] of an attack, as text."""
-    config = attack.get_config()
+    fields = dataclasses.fields(attack)  # type: ignore[arg-type]
+    config = {field.name: getattr(attack, field.name) for field in fields}
     steps = config.get("steps", 1)
     step = "–"
     if "step_size" in config:

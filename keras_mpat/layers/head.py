@@ -92,6 +92,15 @@ class Head(keras.layers.Layer, abc.ABC):
         """The term of the loss that sees no example: a scalar."""
         return ops.zeros(())
 
+    def prototype_directions(self):
+        """The prototypes that embeddings are compared with, for attacks on them.
+
+        Returns:
+            (directions (C, K, D) of length 1, active (C, K), 1 for those in use), or
+            `None`: a head without prototypes.
+        """
+        return None
+
 
 class PairHead(Head):
     """Base of heads that compare the examples of a batch with each other.

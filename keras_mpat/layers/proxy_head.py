@@ -67,6 +67,10 @@ class ProxyHead(SimilarityHead):
             initializer=self.unstepped(initializer),
         )
 
+    def prototype_directions(self):
+        directions = unit(self.stepped(self.proxies))[:, None]
+        return directions, ops.ones_like(directions[:, :, 0])
+
     def cosines(self, embeddings):
         """Cosines (B, C) of embeddings (B, D) with the proxies; 0 for a zero vector."""
         directions = unit(ops.cast(embeddings, "float32"))

@@ -24,6 +24,7 @@ from keras_mpat.layers.initialization import (
     serialized,
 )
 from keras_mpat.layers.prototypes import Survivors, nearest, survivors
+from keras_mpat.losses.directions import unit
 from keras_mpat.losses.soft_triple import (
     SoftTriple,
     prototype_regularizer,
@@ -150,6 +151,9 @@ class SoftTripleHead(SimilarityHead):
         return self.tau * prototype_regularizer(
             self.stepped(self.prototypes), self.active
         )
+
+    def prototype_directions(self):
+        return unit(self.stepped(self.prototypes)), self.active
 
     def compact(self) -> Survivors:
         """The active prototypes of each class: directions, counts and slots.

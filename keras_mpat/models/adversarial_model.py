@@ -105,6 +105,8 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
         self.head_weight = head_weight
         self.regularizer = regularizer
         self.regularizer_weight = regularizer_weight
+        if validation_attack is not None:
+            validation_attack.check(self.example_shape, num_classes)
         self.validation_attack = validation_attack
         if feature_layer is not None:
             feature_layer = layer_path(classifier, feature_layer)

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from keras_mpat.choices import nearest
+from keras_mpat.layers import Head
 from keras_mpat.models import _graph as graph
 from keras_mpat.models import subclassed
 
@@ -33,10 +34,11 @@ _SHOWN = 20
 def find_embedding(classifier, feature_layer=None):
     """The classifier's embedding (B, D), as a tensor that starts at its input.
 
-    By default the input of the last Dense layer, or of a last convolution that is 1x1
-    or works on a 1x1 map, also inside a last nested model. Global pooling between
-    such a convolution and the output is applied to its input, too: it commutes with
-    the convolution and keeps D the number of channels. More than one axis is flattened.
+    By default the input of the last Dense layer, of a head in its place, or of a last
+    convolution that is 1x1 or works on a 1x1 map, also inside a last nested model.
+    Global pooling between such a convolution and the output is applied to its input,
+    too: it commutes with the convolution and keeps D the number of channels. More than
+    one axis is flattened.
 
     Args:
         classifier: functional or built Sequential model, one input, one output.
@@ -178,7 +180,7 @@ def _before_last_layer(tensor, pooling):
         inner = graph.functional(operation)
         found = _before_last_layer(inner.outputs[0], pooling)
         return found and ([operation, *found[0]], found[1])
-    if isinstance(operation, layers.Dense):
+    if isinstance(operation, layers.Dense | Head):
         return [], graph.source(call)
     if isinstance(operation, _CONVOLUTIONS):
         # Of a larger kernel on a larger map, no part of the input is "the" embedding.

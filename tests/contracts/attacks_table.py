@@ -4,13 +4,16 @@ A new attack is a new row here and no new test.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_mpat import attacks
+from keras_mpat.layers import SoftTripleHead
 from keras_mpat.objectives import DLR, Margin
 from keras_mpat.threat_models import L2, Linf
 
@@ -31,6 +34,7 @@ class Row:
             what is wrong already stays, and a linear model is solved by its distance
             (`tests/attacks/test_fab.py`), not by the far side of the ball.
         norms: the threat models that it takes.
+        holds: it holds a model of its own, whose inputs are in [0, 1].
     """
 
     make: Callable[[Any], attacks.Attack]
@@ -39,6 +43,51 @@ class Row:
     linear: dict = field(default_factory=dict)
     nearest: bool = False
     norms: tuple = (Linf, L2)
+    holds: bool = False
+
+
+@functools.cache
+def templates():
+    """(images, embeddings, classes): a net that compares digits with class means.
+
+    Its embedding is its logits, x · mean - |mean|² / 2.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels, classes = load_digits(return_X_y=True)
+    pixels = (pixels[:500] / 16).astype("float32")
+    classes = classes[:500]
+    means = np.stack([pixels[classes == c].mean(axis=0) for c in range(10)])
+    net = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)],
+        name="templates",
+    )
+    bias = -0.5 * np.sum(means**2, axis=1)
+    net.set_weights([means.T, bias])
+    return net, pixels @ means.T + bias, classes
+
+
+@functools.cache
+def unit_prototypes():
+    """A head with two prototypes near each axis: those of `templates`."""
+    head = SoftTripleHead(10, prototypes_per_class=2)
+    head.build((None, 10))
+    head.built = True
+    near = 0.2 * np.random.default_rng(0).normal(size=(10, 2, 10))
+    head.prototypes.assign(np.eye(10)[:, None] + near)
+    return head
+
+
+def latent(ball, objective, **options):
+    """A `LatentAttack` on the parts above."""
+    parts = {"features": templates()[0], "head": unit_prototypes()}
+    return attacks.LatentAttack(ball, objective=objective, **parts, **options)
+
+
+def matching():
+    """Feature matching with the embeddings of 500 digits."""
+    _, embeddings, classes = templates()
+    return attacks.FeatureMatching(embeddings, classes, neighbors=2)
 
 
 @dataclass(frozen=True)
@@ -98,6 +147,29 @@ ROWS = [
     Row(
         lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])
     ),
+    Row(
+        lambda ball: attacks.Transfer(
+            attacks.PGD(ball, steps=3, restarts=2), surrogate=templates()[0]
+        ),
+        random=True,
+        climbs=False,
+        norms=(Linf,),
+        holds=True,
+    ),
+    Row(
+        lambda ball: latent(ball, attacks.TowardPrototype(2), steps=3),
+        random=True,
+        climbs=False,
+        norms=(Linf,),
+        holds=True,
+    ),
+    Row(
+        lambda ball: latent(ball, matching(), steps=2, margin_steps=1),
+        random=True,
+        climbs=False,
+        norms=(L2,),
+        holds=True,
+    ),
 ]
 NORMS = [Norm(Linf, 0.1), Norm(L2, 1.0)]
 CASES = [(row, norm) for norm in NORMS for row in ROWS if norm.ball in row.norms]
@@ -107,6 +179,8 @@ def short(value) -> str:
     """The class and the fields that are not the default: "PGD(steps=4)"."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(short(item) for item in value) + "]"
+    if isinstance(value, (np.ndarray, keras.Layer)):
+        return type(value).__name__
     if not dataclasses.is_dataclass(value):
         return repr(value)
     told = []
@@ -115,7 +189,9 @@ def short(value) -> str:
         default = item.default
         if item.default_factory is not dataclasses.MISSING:
             default = item.default_factory()
-        if item.name != "threat_model" and current != default:
+        if item.name == "threat_model":
+            continue
+        if default is dataclasses.MISSING or current != default:
             told.append(f"{item.name}={short(current)}")
     return f"{type(value).__name__}({', '.join(told)})"
 

@@ -97,6 +97,60 @@ ATTACKS = {
     "gray levels where the closest is asked for": (
         "attacks.FAB(ball).closest(net, 255 * x, y)"
     ),
+    "transfer of no attack": "attacks.Transfer('pgd', surrogate=net)",
+    "transfer from no model": "attacks.Transfer(attack, surrogate=None)",
+    "transfer from a file that is not there": (
+        "attacks.Transfer(attack, surrogate='nowhere.keras')"
+    ),
+    "transfer from a file that holds no model": (
+        "attacks.Transfer(attack, surrogate='README.md')"
+    ),
+    "transfer from a net that is not built": (
+        "attacks.Transfer(attack, surrogate=keras.Sequential([layers.Dense(2)], "
+        "name='raw'))"
+    ),
+    "transfer from a net for other inputs": (
+        "attacks.Transfer(attack, surrogate=vision)(net, x, y)"
+    ),
+    "transfer from a net of other classes": (
+        "attacks.Transfer(attack, surrogate=keras.Sequential([keras.Input((4,)), "
+        "layers.Dense(3)], name='three'))(net, x, y)"
+    ),
+    "transfer from a net that ends in softmax": (
+        "attacks.Transfer(attack, surrogate=keras.Sequential([net, "
+        "layers.Softmax()], name='soft'))(net, x, y)"
+    ),
+    "a latent attack on no model": (
+        "attacks.LatentAttack(ball, features=x, objective=attacks.TowardPrototype())"
+    ),
+    "a latent attack with an objective of logits": (
+        "attacks.LatentAttack(ball, features=net, "
+        "objective=mpat.objectives.CrossEntropy())"
+    ),
+    "a latent attack with a head that is not built": (
+        "attacks.LatentAttack(ball, features=net, head=SoftTripleHead(2), "
+        "objective=attacks.SimilarityMargin())"
+    ),
+    "a latent attack without the head that it needs": (
+        "attacks.LatentAttack(ball, features=net, objective=attacks.SimilarityMargin())"
+    ),
+    "no steps of a latent attack": (
+        "attacks.LatentAttack(ball, features=net, head=modes, steps=0, "
+        "objective=attacks.SimilarityMargin())"
+    ),
+    "margin_steps below 0": (
+        "attacks.LatentAttack(ball, features=net, head=modes, margin_steps=-1, "
+        "objective=attacks.SimilarityMargin())"
+    ),
+    "no prototypes to aim at": "attacks.TowardPrototype(0)",
+    "with_logits that is a number": "attacks.SimilarityMargin(with_logits=2)",
+    "no neighbors to match": "attacks.FeatureMatching(x, y, neighbors=0)",
+    "embeddings without their labels": "attacks.FeatureMatching(x, y[:9])",
+    "embeddings of one class": "attacks.FeatureMatching(x, 0 * y)",
+    "a factor of 0 on logits": (
+        "mpat.objectives.Scaled(mpat.objectives.CrossEntropy(), 0)"
+    ),
+    "scaled logits of no objective": "mpat.objectives.Scaled('ce', 0.1)",
     "the worst case of nothing": "attacks.WorstCase([])",
     "the worst case of names": "attacks.WorstCase(['pgd'])",
     "the worst case of one attack": "attacks.WorstCase(attacks.PGD(ball))",

@@ -148,6 +148,42 @@ EVALUATION = {
     "no batch of embeddings": "mpat.evaluation.embeddings(model, x, batch_size=0)",
     "gray levels for embeddings": "mpat.evaluation.embeddings(model, 255 * x)",
     "other features for embeddings": "mpat.evaluation.embeddings(model, x[:, :3])",
+    "adaptive attacks on a model without a head": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd), ball)"
+    ),
+    "adaptive attacks on a path": (
+        "mpat.evaluation.prototype_attacks('robust.keras', ball)"
+    ),
+    "adaptive attacks in no ball": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd, head=toy.head()), 0.1)"
+    ),
+    "adaptive attacks with a head that is not built": (
+        "mpat.evaluation.prototype_attacks(net, ball, head=SoftTripleHead(2, "
+        "name='head'))"
+    ),
+    "adaptive attacks with a head of other features": (
+        "head = SoftTripleHead(2, name='head'); head(x); "
+        "mpat.evaluation.prototype_attacks(net, ball, head=head)"
+    ),
+    "training images without labels": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd, head=toy.head()), ball, "
+        "train=x)"
+    ),
+    "training images of other features": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd, head=toy.head()), ball, "
+        "train=(x[:, :3], y))"
+    ),
+    "training labels of other classes": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd, head=toy.head()), ball, "
+        "train=(x, y + 1))"
+    ),
+    "twins without names": (
+        "mpat.evaluation.prototype_attacks(toy.model(pgd, head=toy.head()), ball, "
+        "train=(x, y), twins=[net])"
+    ),
+    "no steps of adaptive attacks": (
+        "mpat.evaluation.prototype_attacks(model, ball, steps=0)"
+    ),
     "prototypes of a model without a head": (
         "mpat.evaluation.prototype_modes(model, x, y, y)"
     ),

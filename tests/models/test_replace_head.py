@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+import keras_mpat as mpat
 from keras_mpat.models import feature_model, replace_head
 
 
@@ -52,3 +53,13 @@ def test_name_taken():
 def test_head_with_a_map_is_refused(layouts):
     with pytest.raises(ValueError, match=r"`head` must map embeddings \(B, D\)"):
         replace_head(layouts["flat"]("linear"), layers.Reshape((2, 3)))
+
+
+def test_the_embedding_of_the_result_is_what_its_head_gets(layout, images):
+    classifier = layout("linear")
+    expected = ops.convert_to_numpy(feature_model(classifier)(images)[1])
+    head = mpat.SoftTripleHead(4, prototypes_per_class=2)
+    model = replace_head(classifier, head)
+    scores, embedding = map(ops.convert_to_numpy, feature_model(model)(images))
+    np.testing.assert_array_equal(embedding, expected)
+    np.testing.assert_allclose(scores, head.logits(expected), rtol=1e-4, atol=1e-5)

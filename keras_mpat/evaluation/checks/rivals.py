@@ -1,5 +1,7 @@
 """Whether anything beats the evaluation: noise, black boxes, other losses."""
 
+import warnings
+
 import numpy as np
 from keras import ops
 
@@ -15,7 +17,8 @@ from keras_mpat.evaluation.checks.check import (
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
-from keras_mpat.evaluation.robustness import load
+from keras_mpat.evaluation.prototype_attacks import prototype_attacks
+from keras_mpat.evaluation.robustness import load, training_model
 from keras_mpat.objectives import CrossEntropy, Margin
 
 _MARGIN = Margin(kappa=None)
@@ -123,7 +126,27 @@ def nearest(subject) -> Finding:
 
 def adaptive(subject) -> Finding:
     """C33."""
-    raise NotRun("needs an AdversarialModel, whose head the attacks know")
+    model = training_model(subject.model)
+    if model is None:
+        raise NotRun("needs an AdversarialModel, whose head the attacks know")
+    if model.head is None:
+        return Finding(True, "the model has no head")
+    options = {"train": subject.given.get("train")}
+    twins = subject.given.get("twins")
+    with warnings.catch_warnings():  # it says which parts are left out; so do we
+        warnings.simplefilter("ignore")
+        attacks = prototype_attacks(model, subject.threat_model, twins=twins, **options)
+    fooled, taken = np.zeros(subject.n, "bool"), {}
+    survivors = subject.result.robust[: subject.n]
+    for name, attack in attacks.items():
+        broken = survivors & ~subject.robust(attack)
+        fooled |= broken
+        taken[name] = int(broken.sum())
+    beyond = float(np.mean(fooled))
+    hits = ", ".join(f"{name}: {count}" for name, count in taken.items() if count)
+    left = "" if options["train"] else "; without P5 (needs train=)"
+    text = f"{len(attacks)} attacks break {share(beyond)} more ({hits or 'none'})"
+    return Finding(within(beyond, 0.002, subject.n), text + left)
 
 
 def _transfer_attack(subject):

@@ -1,0 +1,49 @@
+"""`evaluate.py --attacks adaptive`: the attacks that know the head of a run."""
+
+import warnings
+from pathlib import Path
+
+import keras
+from run_directory import read, source
+
+import keras_mpat as mpat
+from keras_mpat import attacks, datasets
+
+_TRAINING_IMAGES = 10_000  # among which the nearest of other classes are looked for
+
+
+def adaptive(
+    run_dir, epsilon: float | str, *, steps_factor: int = 1
+) -> dict[str, attacks.Attack]:
+    """`evaluation.prototype_attacks` by title, from model.keras and the training set.
+
+    Args:
+        run_dir: the folder of a finished run.
+        epsilon: radius of the Linf ball.
+        steps_factor: multiplies the 100 steps.
+
+    Raises:
+        ValueError: the run has no head, or there is no model.keras.
+    """
+    path = Path(run_dir) / "model.keras"
+    if not path.exists():
+        raise ValueError(
+            f"`run_dir` must hold model.keras, which has the head. Received: "
+            f"run_dir={run_dir}, which does not. Train it again, or leave adaptive out."
+        )
+    model = keras.saving.load_model(path, compile=False)
+    if model.head is None:
+        raise ValueError(
+            "`attacks` can hold adaptive for a run with a head only. Received: "
+            f"run_dir={run_dir}, trained with head=none. Use autoattack, which needs "
+            "none."
+        )
+    train = datasets.arrays(split="train", **source(read(run_dir)))[:2]
+    with warnings.catch_warnings():  # a run has no twins
+        warnings.filterwarnings("ignore", "prototype_attacks leaves out")
+        return mpat.evaluation.prototype_attacks(
+            model,
+            mpat.Linf(epsilon),
+            train=tuple(array[:_TRAINING_IMAGES] for array in train),
+            steps=100 * steps_factor,
+        )
