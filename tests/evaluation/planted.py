@@ -10,7 +10,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_mpat import Linf, attacks, objectives
+from keras_mpat import (
+    AdversarialModel,
+    Linf,
+    SoftTripleHead,
+    attacks,
+    objectives,
+    training,
+)
 
 FEATURES = 6
 BALL = Linf(0.2)
@@ -176,3 +183,17 @@ def overflowing(x, layer):
     """Class 0 leads where `linear` is positive; times 10 000 both are infinite."""
     base = -1e37 * ops.ones_like(x[:, 0])
     return ops.stack([base, base * (1 + 0.1 * linear(x))], axis=-1)
+
+
+def headed():
+    """An `AdversarialModel` with a SoftTriple head on a net that `linear` describes."""
+    inputs = keras.Input((FEATURES,))
+    hidden = layers.Dense(3, name="hidden")
+    outputs = layers.Dense(2)
+    net = keras.Model(inputs, outputs(hidden(inputs)))
+    kernel = np.zeros((FEATURES, 3), "float32")
+    kernel[0, 0], kernel[1, 1], kernel[2, 2] = 1.0, 0.3, 0.3
+    hidden.set_weights([kernel, np.array([-0.5, -0.15, -0.15], "float32")])
+    outputs.set_weights([np.array([[-1.0, 1.0], [0, 0], [0, 0]]), np.zeros(2)])
+    head = SoftTripleHead(2, prototypes_per_class=2)
+    return AdversarialModel(net, strategy=training.StandardTraining(), head=head)

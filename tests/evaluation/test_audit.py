@@ -11,6 +11,7 @@ import keras_mpat as mpat
 from keras_mpat import Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
 from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
+from keras_mpat.evaluation.robustness import load
 from tests.evaluation import planted
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
 
@@ -22,7 +23,7 @@ def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fiel
     xy = xy or data()
     subject = Subject(
         classifier,
-        classifier,
+        load(classifier, softmax=True),
         xy,
         ball,
         attack=fields.get("attack") or attacks.FGSM(ball),
@@ -183,6 +184,13 @@ CASES = {
     ),
     "C32": case(
         LINEAR, both={"given": {"runs": THREE[:2]}}, good={"given": {"runs": THREE}}
+    ),
+    "C33": case(
+        planted.headed(),
+        planted.headed(),
+        both={"attack": attacks.RandomNoise(BALL)},
+        good={"attack": attacks.APGD(BALL, steps=20)},
+        slow=True,
     ),
     "C34": case(
         LINEAR,
