@@ -21,6 +21,7 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
+from keras_mpat.evaluation.evidence import DataDigest, Evidence, versions
 from keras_mpat.evaluation.progress import Progress
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
 from keras_mpat.input_checks import check_inputs, check_scale
@@ -29,6 +30,7 @@ from keras_mpat.models.checks import shapes
 from keras_mpat.models.forward import with_logits
 
 _BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
+_ROWS = 2  # what a chunk holds: earlier states had no predictions and margins
 
 
 def evaluate_robustness(
@@ -72,7 +74,7 @@ def evaluate_robustness(
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
-    classifier = _load(model_or_path)
+    classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
     parts = driver.plan(named, output[-1])
@@ -84,8 +86,10 @@ def evaluate_robustness(
     )
     size = _BATCHES * batch_size
     progress = Progress(parts, _count(data, limit, size), verbose)
+    seen = DataDigest()
     for number, (x, y, valid) in enumerate(buckets(data, size, limit, output[-1])):
         x, y = x[:valid], y[:valid]
+        seen.update(x, y)
         chunk = state.chunk(number, saved_state.digest([x, y]))
         if not chunk.finished:
             _check(x, named, shape[1:], first=not number)
@@ -93,7 +97,9 @@ def evaluate_robustness(
             work.work(chunk, x.astype("float32"), y, number * size, step)
             state.save(chunk)
         progress.end_chunk()
-    return _result(state, named, parts, seed)
+    sha256 = {"weights": fingerprint["weights"]} | seen.to_dict()
+    evidence = _evidence(state, named, parts, sha256)
+    return _result(state, named, parts, seed, evidence)
 
 
 def _check(x, named: dict[str, Attack], shape, *, first: bool) -> None:
@@ -119,7 +125,26 @@ def _count(data, limit: int | None, size: int) -> int | None:
     return None if limit is None else -(-limit // size)
 
 
-def _result(state, named, parts, seed: int) -> RobustnessResult:
+def _evidence(state, named, parts, sha256: dict[str, str]) -> Evidence:
+    names, broken_by = [], state.concatenated("broken by")
+    for number, name in enumerate(named):
+        own = [part.name for part in parts if part.attack == number]
+        names += [f"{name}: {part}" for part in own] if len(own) > 1 else [name]
+    kept = None
+    if state.folder is not None:
+        kept = state.concatenated("adversarial")[broken_by >= 0]
+    return Evidence(
+        sha256=sha256,
+        versions=versions(),
+        parts=tuple(names),
+        broken_by=broken_by,
+        predicted=state.concatenated("predicted"),
+        margins=state.concatenated("margin"),
+        adversarial=kept,
+    )
+
+
+def _result(state, named, parts, seed: int, evidence: Evidence) -> RobustnessResult:
     clean, stages = state.concatenated("clean"), []
     for number, (name, attack) in enumerate(named.items()):
         own = [
@@ -131,7 +156,7 @@ def _result(state, named, parts, seed: int) -> RobustnessResult:
         stages.append(Stage(name, repr(attack), own[-1].correct, seconds, tuple(own)))
     robust = np.logical_and.reduce([clean, *(stage.correct for stage in stages)])
     zero = float(np.mean(state.concatenated("zero gradient")))
-    return RobustnessResult(clean, robust, tuple(stages), zero, seed)
+    return RobustnessResult(clean, robust, tuple(stages), zero, seed, evidence)
 
 
 def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
@@ -147,10 +172,12 @@ def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
         "attacks": attacks,
         "weights": saved_state.digest(classifier.get_weights()),
         "batches": _BATCHES,
+        "rows": _ROWS,
     }
 
 
-def _load(model_or_path):
+def load_classifier(model_or_path) -> keras.Model:
+    """The classifier that a path or an AdversarialModel stands for; it has logits."""
     model = model_or_path
     if isinstance(model, (str, os.PathLike)):
         if not os.path.exists(model):
