@@ -153,6 +153,21 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     return json.loads(record.read_text(encoding="utf-8"))
 
 
+def finished(run_dir) -> tuple[dict[str, Any], Path]:
+    """The run.json and the classifier of a finished run.
+
+    Raises:
+        ValueError: there is none in this folder.
+    """
+    record, classifier = read(run_dir), Path(run_dir) / "classifier.keras"
+    if not (record["finished"] and classifier.exists()):
+        raise ValueError(
+            f"`run_dir` must hold a finished run. Received: run_dir={run_dir}, whose "
+            "training was interrupted. Continue it with the command that began it."
+        )
+    return record, classifier
+
+
 def source(record: dict[str, Any]) -> dict[str, Any]:
     """The data set of a run, as `keras_mpat.datasets` takes it."""
     settings = record["settings"]
