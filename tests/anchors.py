@@ -6,9 +6,7 @@ MPAT_ANCHORS names the folder; its README.md says what is in it.
 import os
 from pathlib import Path
 
-import keras
 import numpy as np
-from keras import layers
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "anchors"
 
@@ -19,12 +17,18 @@ def folder() -> Path | None:
     return path if (path / "mnist_test.npz").exists() else None
 
 
-def published_net(path: Path) -> keras.Model:
+def published_net(path: Path):
     """The net of Wong et al. (2020), trained with FGSM: two convolutions, two layers.
 
     Its weights are stored channels first: kernels (O, I, H, W), and a first dense layer
     on channels before rows before columns.
+
+    Returns:
+        A `keras.Sequential` on images (B, 28, 28, 1).
     """
+    import keras
+    from keras import layers
+
     net = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
