@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_mpat.attacks import AutoAttack
-from keras_mpat.evaluation.card_checks import check_same, check_verification
+from keras_mpat.evaluation.card_checks import (
+    as_dict,
+    check_flags,
+    check_same,
+    check_verification,
+)
 from keras_mpat.evaluation.card_text import markdown
 from keras_mpat.evaluation.result import Part, RobustnessResult, wilson_interval
 from keras_mpat.evaluation.robustness import load_classifier
@@ -83,10 +88,14 @@ def model_card(
         ValueError: results that cannot stand on one card, a model that was not
             evaluated, another threat model, or an audit without flags.
     """
-    results = [result] if isinstance(result, RobustnessResult) else list(result)
+    results = list(result) if isinstance(result, (list, tuple)) else [result]
     classifier = load_classifier(model)
     check_same(results, classifier, threat_model)
     shape, (_, classes) = shapes(classifier)
+    verified = None
+    if verification is not None:
+        verified = as_dict("verification", verification)
+        check_verification(verified, results)
     values = {
         "name": classifier.name,
         "dataset": dataset,
@@ -106,11 +115,10 @@ def model_card(
         "attacks": [_attack(stage, classes) for stage in results[0].stages],
         "results": [_result(one) for one in results],
         "summary": _summary(results),
-        "training": None if training is None else dict(training),
+        "training": None if training is None else as_dict("training", training),
         "audit": _flags(audit),
-        "verification": None if verification is None else _as_dict(verification),
+        "verification": verified,
     }
-    check_verification(values["verification"], results)
     return ModelCard(values)
 
 
@@ -172,14 +180,6 @@ def _summary(results: Sequence[RobustnessResult]) -> dict[str, Any]:
 def _flags(audit) -> dict[str, Any] | None:
     if audit is None:
         return None
-    values = _as_dict(audit)
-    if not isinstance(values.get("flags"), (list, tuple)):
-        raise ValueError(
-            "`audit` must have the list 'flags', empty where nothing was found. "
-            f"Received: an audit with {sorted(values)}. Pass what the audit returned."
-        )
+    values = as_dict("audit", audit)
+    check_flags(values)
     return values | {"flags": list(values["flags"])}
-
-
-def _as_dict(given) -> dict[str, Any]:
-    return dict(given) if isinstance(given, Mapping) else given.to_dict()

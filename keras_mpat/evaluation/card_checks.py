@@ -7,6 +7,11 @@ from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.state import digest
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
+_VERIFICATION = {
+    *("implementation", "n", "robust_accuracy", "our_robust_accuracy", "mcnemar"),
+    *("contingency", "ours_on_their_framework", "theirs_on_our_framework"),
+}
+
 
 def check_same(
     results: Sequence[RobustnessResult], classifier, threat_model: ThreatModel
@@ -32,23 +37,30 @@ def check_same(
         if repr(threat_model) not in stage.attack:
             raise ValueError(
                 "`threat_model` must be that of the attacks. Received: "
-                f"{threat_model!r}, but {stage.name} is {stage.attack[:90]}. Pass the "
+                f"{threat_model!r}, but {stage.name} is {stage.attack[:60]}…. Pass the "
                 "one that the attacks were made with."
             )
     known = {weights for r in results for weights in _of(r, "weights")}
     if None not in known and digest(classifier.get_weights()) not in known:
         raise ValueError(
             "`model` must be the one that was evaluated (sha256 of its weights). "
-            f"Received: {classifier.name!r} with other weights. Evaluate it, or pass "
-            "the file that the result is of."
+            "Received: one with other weights. Evaluate it, or pass the file that the "
+            "result is of."
         )
 
 
 def check_verification(
-    verification: Mapping[str, Any] | None, results: Sequence[RobustnessResult]
+    verification: Mapping[str, Any], results: Sequence[RobustnessResult]
 ) -> None:
-    """Raises if the other implementation's verdicts are of other weights."""
-    sha256 = (verification or {}).get("sha256")
+    """Raises unless it is one, and of the same weights."""
+    missing = sorted(_VERIFICATION - verification.keys())
+    if missing:
+        raise ValueError(
+            "`verification` must be a Verification, or the dict that it makes. "
+            f"Received: one without {missing[0]!r}. Pass what "
+            "verify_with_autoattack.py has written."
+        )
+    sha256 = verification.get("sha256")
     known = {weights for r in results for weights in _of(r, "weights")}
     if sha256 and None not in known and sha256["weights"] not in known:
         raise ValueError(
@@ -56,6 +68,28 @@ def check_verification(
             f"Received: one of {sha256['weights'][:12]}…. Verify this classifier, or "
             "leave it out."
         )
+
+
+def check_flags(audit: Mapping[str, Any]) -> None:
+    """Raises unless an audit tells its flags."""
+    if not isinstance(audit.get("flags"), (list, tuple)):
+        raise ValueError(
+            "`audit` must have the list 'flags', empty where nothing was found. "
+            f"Received: an audit with {sorted(audit)}. Pass what the audit returned."
+        )
+
+
+def as_dict(name: str, given) -> dict[str, Any]:
+    """A mapping, or what the `to_dict` of an object gives, as a dict."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    try:
+        return dict(given.to_dict())
+    except AttributeError:
+        raise ValueError(
+            f"`{name}` must be a dict, or an object whose to_dict gives one. Received: "
+            f"a {type(given).__name__}. Leave it out where there is none."
+        ) from None
 
 
 def _of(result: RobustnessResult, *names: str) -> tuple[str | None, ...]:

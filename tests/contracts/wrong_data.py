@@ -199,7 +199,16 @@ CARDS = {
     "a verification of other weights": (
         "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
         "model=net, threat_model=ball, dataset='toy', "
-        "verification={'sha256': {'weights': 'ab'}})"
+        "verification=mpat.evaluation.Verification('other', ours=y == 0, theirs=y == 0)"
+        ".to_dict() | {'sha256': {'weights': 'ab'}})"
+    ),
+    "a sentence for an audit": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', audit='passed')"
+    ),
+    "half a verification": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', verification={'n': 16})"
     ),
     "verdicts of different examples": (
         "mpat.evaluation.Verification('other', ours=y == 0, theirs=y[:9] == 0)"

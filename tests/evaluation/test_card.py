@@ -158,7 +158,8 @@ def test_what_cannot_stand_on_one_card(made):
     net, result = made
     twin = keras.models.clone_model(net)
     twin.set_weights([w + 1 for w in net.get_weights()])
-    strange = {"sha256": {"weights": "0" * 64}, "implementation": "x"}
+    other = Verification("x", ours=result.robust, theirs=result.robust).to_dict()
+    strange = other | {"sha256": {"weights": "0" * 64}}
     for options, message in (
         ({"result": []}, "`result` must hold one result per seed"),
         (
@@ -170,7 +171,11 @@ def test_what_cannot_stand_on_one_card(made):
             {"threat_model": mpat.Linf(0.3)},
             "`threat_model` must be that of the attacks",
         ),
+        ({"result": None}, "`result` must be a RobustnessResult"),
         ({"threat_model": 0.3}, "`threat_model` must be"),
+        ({"audit": True}, "`audit` must be a dict"),
+        ({"training": "pgd"}, "`training` must be a dict"),
+        ({"verification": {"n": 3}}, "`verification` must be a Verification"),
         ({"net": twin}, "`model` must be the one that was evaluated"),
         ({"net": "nothing.keras"}, "where there is no file"),
         ({"audit": {"passed": True}}, "`audit` must have the list 'flags'"),
