@@ -95,7 +95,13 @@ def read_verdicts(path: Path) -> Ours:
             a file of a state that kept no evidence.
         FileNotFoundError: no such file.
     """
-    result = RobustnessResult.load(path)
+    try:
+        result = RobustnessResult.load(path)
+    except (KeyError, json.JSONDecodeError):
+        raise ValueError(
+            "`--verdicts` must be what evaluate.py, or `save` of a RobustnessResult, "
+            f"has written. Received: {path}, something else. Pass evaluation-….json."
+        ) from None
     number = _stage([stage.to_dict() for stage in result.stages])
     if number is None or result.evidence is None:
         what = "evidence" if number is not None else "that attack"
@@ -132,6 +138,12 @@ def load_images(data: dict[str, Any], ours: Ours) -> tuple[np.ndarray, np.ndarra
     """
     if data["name"].endswith(".npz"):
         with np.load(data["name"], allow_pickle=False) as stored:
+            if not {"x", "y"} <= set(stored.files):
+                raise ValueError(
+                    "`--data` must be a data set, or an npz with images x and labels "
+                    f"y. Received: {data['name']!r} with {sorted(stored.files)}. Write "
+                    "it with np.savez(path, x=x, y=y)."
+                )
             x, y = _unit(stored["x"]), stored["y"]
     else:
         x, y, _ = datasets.arrays(split="test", **data)

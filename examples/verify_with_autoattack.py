@@ -144,14 +144,16 @@ def elsewhere(classifier: Path, x: np.ndarray, framework: str, python: str):
         environment = os.environ | {"KERAS_BACKEND": framework}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         script = [python, str(_HERE / "logits.py"), str(classifier)]
-        done = subprocess.run(
-            [*script, str(images), str(output)],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        script += [str(images), str(output)]
+        try:
+            subprocess.run(
+                script, env=environment, capture_output=True, text=True, check=True
+            )
+        except OSError as error:  # no such interpreter
+            print(f"Their examples were not tried on {framework}: {error}")
+            return None
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
             print(f"Their examples were not tried on {framework}: {reason}")
             return None
         return np.load(output)

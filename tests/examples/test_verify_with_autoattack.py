@@ -67,6 +67,13 @@ def test_other_images_other_weights_and_other_attacks_are_refused(stored, tmp_pa
     np.savez(tmp_path / "other.npz", x=x[::-1], y=y)
     with pytest.raises(ValueError, match="`--data` must be the images of the verdicts"):
         our_verdicts.load_images({"name": str(tmp_path / "other.npz")}, ours)
+    np.savez(tmp_path / "strange.npz", images=x)
+    with pytest.raises(ValueError, match=r"images x and labels y.*\['images'\]"):
+        our_verdicts.load_images({"name": str(tmp_path / "strange.npz")}, ours)
+    for text in ("{}", "not JSON"):
+        (tmp_path / "strange.json").write_text(text)
+        with pytest.raises(ValueError, match="`--verdicts` must be what evaluate.py"):
+            our_verdicts.read_verdicts(tmp_path / "strange.json")
     twin = keras.models.clone_model(net)
     with pytest.raises(ValueError, match="`--classifier` must be the one"):
         ours.check_weights(twin)
