@@ -8,7 +8,7 @@ from run_directory import finished
 
 from keras_mpat.evaluation import RobustnessResult, model_card
 
-_FROM_RECORD = ("settings", "seeds", "versions", "device", "seconds", "last_epoch")
+_FROM_RECORD = ("settings", "seeds", "versions", "device", "seconds")
 
 
 def write_card(run_dir, result: RobustnessResult, threat_model) -> Path:
@@ -29,17 +29,23 @@ def write_card(run_dir, result: RobustnessResult, threat_model) -> Path:
         threat_model=threat_model,
         dataset=f"{record['settings']['dataset']}, test",
         training={name: record[name] for name in _FROM_RECORD if name in record},
-        verification=_verification(run_dir, result),
+        verification=_verification(run_dir, result, threat_model),
     )
     card.save(run_dir)
     return Path(run_dir) / "card.md"
 
 
-def _verification(run_dir, result: RobustnessResult) -> dict[str, Any] | None:
-    """The newest one of verify_with_autoattack.py that is of the same weights."""
+def _verification(run_dir, result: RobustnessResult, ball) -> dict[str, Any] | None:
+    """The one with most examples of those of the same weights in the same ball."""
     weights = result.evidence and result.evidence.sha256["weights"]
-    for path in sorted(Path(run_dir).glob("verification-*.json"), reverse=True):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["sha256"]["weights"] == weights:
-            return values
-    return None
+    own = {"norm": type(ball).__name__, "radius": ball.radius}
+    found = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(Path(run_dir).glob("verification-*.json"))
+    ]
+    fits = [
+        values
+        for values in found
+        if values["sha256"]["weights"] == weights and values["threat_model"] == own
+    ]
+    return max(fits, key=lambda values: values["n"], default=None)

@@ -220,6 +220,7 @@ def main(arguments: list[str]) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.output or folder / f"verification-{stamp}.json")
     values = {"sha256": ours.sha256, "verdicts": verdicts.name, "seconds": seconds}
+    values["threat_model"] = {"norm": ours.norm, "radius": ours.radius}
     write_whole(path, json.dumps(values | found.to_dict(), indent=1) + "\n")
     print(f"Written: {path}")
 

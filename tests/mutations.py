@@ -430,7 +430,7 @@ MUTATIONS = (
     Mutation(
         "a card does not say that nothing was audited",
         "evaluation/card_text.py",
-        'return f"under {names}; not audited"',
+        'return f"under {names}; {_audited(values)}"',
         'return f"under {names}"',
         "tests/evaluation/test_card.py",
     ),

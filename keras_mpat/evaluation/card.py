@@ -95,7 +95,7 @@ def model_card(
     verified = None
     if verification is not None:
         verified = as_dict("verification", verification)
-        check_verification(verified, results)
+        check_verification(verified, results, threat_model)
     values = {
         "name": classifier.name,
         "dataset": dataset,

@@ -50,9 +50,11 @@ def check_same(
 
 
 def check_verification(
-    verification: Mapping[str, Any], results: Sequence[RobustnessResult]
+    verification: Mapping[str, Any],
+    results: Sequence[RobustnessResult],
+    threat_model: ThreatModel,
 ) -> None:
-    """Raises unless it is one, and of the same weights."""
+    """Raises unless it is one, and of the same weights in the same ball."""
     missing = sorted(_VERIFICATION - verification.keys())
     if missing:
         raise ValueError(
@@ -67,6 +69,13 @@ def check_verification(
             "`verification` must be of the same weights as `result` (sha256). "
             f"Received: one of {sha256['weights'][:12]}…. Verify this classifier, or "
             "leave it out."
+        )
+    own = {"norm": type(threat_model).__name__, "radius": threat_model.radius}
+    if verification.get("threat_model", own) != own:
+        raise ValueError(
+            "`verification` must be of the same threat model as `result`. Received: "
+            f"{verification['threat_model']}, not {own}. Verify it there, or leave it "
+            "out."
         )
 
 

@@ -16,8 +16,7 @@ def markdown(values: Mapping[str, Any]) -> str:
         "## Attacks\n\n" + _attacks(values["attacks"]),
         "## After each attack\n\n" + _stages(values),
         "## Audit\n\n" + _audit(values["audit"]),
-        "## Verification by another implementation\n\n"
-        + _verification(values["verification"]),
+        "## Verification by another implementation\n\n" + _verification(values),
         "## Training\n\n" + _training(values["training"]),
         "## Where it comes from\n\n" + _provenance(values["results"]),
     ]
@@ -27,10 +26,14 @@ def markdown(values: Mapping[str, Any]) -> str:
 def under(values: Mapping[str, Any]) -> str:
     """The words that follow a robust accuracy: attacks, and whether audited."""
     names = ", ".join(map(_title, values["attacks"]))
+    return f"under {names}; {_audited(values)}"
+
+
+def _audited(values: Mapping[str, Any]) -> str:
     if values["audit"] is None:
-        return f"under {names}; not audited"
+        return "not audited"
     flags = len(values["audit"]["flags"])
-    return f"under {names}; audited, {flags} {'flag' if flags == 1 else 'flags'}"
+    return f"audited, {flags} {'flag' if flags == 1 else 'flags'}"
 
 
 def _title(attack: Mapping[str, Any]) -> str:
@@ -123,7 +126,8 @@ def _audit(audit: Mapping[str, Any] | None) -> str:
     return "\n".join(f"- {_line(flag)}" for flag in audit["flags"])
 
 
-def _verification(found: Mapping[str, Any] | None) -> str:
+def _verification(values: Mapping[str, Any]) -> str:
+    found = values["verification"]
     if found is None:
         return "None."
     rows = [("implementation", found["implementation"]), ("n", str(found["n"]))]
@@ -137,7 +141,8 @@ def _verification(found: Mapping[str, Any] | None) -> str:
         if proof is not None:
             text = f"{proof['fooled']} of {proof['n']} adversarial examples fool"
         rows.append((name.replace("_", " "), text))
-    return table([("", ""), *rows])
+    words = f"Of {found['n']} examples under AutoAttack; {_audited(values)}."
+    return f"{table([('', ''), *rows])}\n\n{words}"
 
 
 def _training(training: Mapping[str, Any] | None) -> str:

@@ -129,6 +129,7 @@ def test_verification_and_audit_are_dicts_or_objects(made):
         assert "| implementation | autoattack 0.1 |" in text
         assert "| broken by theirs only | 1 |" in text
         assert f"| its robust accuracy, % | {100 * flipped.mean():.2f} |" in text
+        assert "Of 24 examples under AutoAttack; audited, 1 flag." in text
 
 
 def test_save(made, tmp_path):
@@ -160,6 +161,7 @@ def test_what_cannot_stand_on_one_card(made):
     twin.set_weights([w + 1 for w in net.get_weights()])
     other = Verification("x", ours=result.robust, theirs=result.robust).to_dict()
     strange = other | {"sha256": {"weights": "0" * 64}}
+    far = other | {"threat_model": {"norm": "Linf", "radius": 0.3}}
     for options, message in (
         ({"result": []}, "`result` must hold one result per seed"),
         (
@@ -180,6 +182,7 @@ def test_what_cannot_stand_on_one_card(made):
         ({"net": "nothing.keras"}, "where there is no file"),
         ({"audit": {"passed": True}}, "`audit` must have the list 'flags'"),
         ({"verification": strange}, "`verification` must be of the same weights"),
+        ({"verification": far}, "`verification` must be of the same threat model"),
     ):
         given = {"net": net, "result": result, **options}
         with pytest.raises(ValueError, match=message):

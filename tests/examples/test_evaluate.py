@@ -62,6 +62,7 @@ def test_a_fresh_process_writes_table_json_and_pictures(run_dir, run_script):
     assert card["training"]["settings"]["strategy"] == "pgd"
     text = (run_dir / "card.md").read_text(encoding="utf-8")
     assert "under FGSM, PGD-10, random noise" in text and "; not audited" in text
+    assert "robust_accuracy" not in text  # that of the training says no attack
     picture = imread(run_dir / "adversarial_examples.png")
     assert min(picture.shape[:2]) > 300
     assert picture[..., :3].std() > 0.05
