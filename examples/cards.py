@@ -46,6 +46,6 @@ def _verification(run_dir, result: RobustnessResult, ball) -> dict[str, Any] | N
     fits = [
         values
         for values in found
-        if values["sha256"]["weights"] == weights and values["threat_model"] == own
+        if values["sha256"]["weights"] == weights and values.get("threat_model") == own
     ]
     return max(fits, key=lambda values: values["n"], default=None)

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat import attacks, evaluation
@@ -112,6 +113,7 @@ def test_undefined_logits_lead_by_infinity(tmp_path):
     from keras_mpat.evaluation.driver import _answer
 
     logits = np.array([[1.0, 3.0], [np.nan, 0.0]], "float32")
-    predicted, lead = map(np.asarray, _answer(np.array([0, 1]), logits))
+    answer = _answer(*map(ops.convert_to_tensor, (np.array([0, 1]), logits)))
+    predicted, lead = map(ops.convert_to_numpy, answer)
     assert predicted[0] == 1
     np.testing.assert_array_equal(lead, [2.0, np.inf])
