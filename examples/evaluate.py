@@ -3,10 +3,12 @@
     python examples/evaluate.py --run_dir runs/digits_2
     python examples/evaluate.py --run_dir runs/digits_2 --attacks fgsm,pgd10 --limit 200
     python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack,adaptive
+    python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack --card
 
 Works on classifier.keras, in a process that has not trained it; `adaptive` also reads
 the head in model.keras. Interrupted, the same command continues. By default the attacks
-are PGD and its relatives: a first look.
+are PGD and its relatives: a first look. Writes evaluation-<time>.json (verdicts) and
+.npz (adversarial examples); --card writes card.json and card.md, as well.
 """
 
 import hashlib
@@ -15,19 +17,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import keras
-import numpy as np
 from absl import app, flags, logging
 from adaptive import adaptive
-from run_directory import examples, read, source, write_whole
+from cards import write_card
+from pictures import attacked, draw, examples
+from run_directory import finished, source, write_whole
 from train import length
 
 import keras_mpat as mpat
-from keras_mpat import attacks, backend, datasets
+from keras_mpat import attacks, datasets
 from keras_mpat.choices import check_choice
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
+
+__all__ = ["attacked", "draw", "evaluate", "examples", "finished", "suite"]
 
 # Steps are 2.5 epsilon / steps; MIM's are epsilon / steps.
 _SUITE = {
@@ -137,61 +140,6 @@ def evaluate(
     )
 
 
-def finished(run_dir) -> tuple[dict[str, Any], Path]:
-    """The run.json and the classifier of a finished run.
-
-    Raises:
-        ValueError: there is none in this folder.
-    """
-    record, classifier = read(run_dir), Path(run_dir) / "classifier.keras"
-    if not (record["finished"] and classifier.exists()):
-        raise ValueError(
-            f"`run_dir` must hold a finished run. Received: run_dir={run_dir}, whose "
-            "training was interrupted. Continue it with the command that began it."
-        )
-    return record, classifier
-
-
-def attacked(run_dir, x, y, epsilons: Sequence[float], *, steps: int = 50) -> list:
-    """For each epsilon, PGD's images (N, ...) and the classes (N,) predicted there."""
-    classifier = keras.saving.load_model(finished(run_dir)[1], compile=False)
-    attack = attacks.PGD(mpat.Linf(1.0), steps=steps)
-
-    def images_and_logits(x, y, epsilon):
-        x_adv = attack.scaled(epsilon)(classifier, x, y, seed=0)
-        return x_adv, classifier(x_adv, training=False)
-
-    compiled, sheets = backend.function(images_and_logits), []
-    convert, to_numpy = keras.ops.convert_to_tensor, keras.ops.convert_to_numpy
-    for epsilon in epsilons:  # as a tensor: one trace for all
-        arguments = convert(x), convert(y), convert(epsilon, "float32")
-        x_adv, logits = map(to_numpy, compiled(*arguments))
-        sheets.append((x_adv, np.argmax(logits, axis=-1)))
-    return sheets
-
-
-def draw(run_dir, epsilon: float | str) -> Path:
-    """Writes adversarial_examples.png: ten test images at several epsilons."""
-    from keras_mpat.evaluation import plots
-
-    x, y, titles = examples(run_dir)
-    epsilons = [factor * mpat.Linf(epsilon).radius for factor in (0, 0.5, 1, 1.5)]
-    unit, name = (1 / 255, "/255") if isinstance(epsilon, str) else (1, "")
-    rows = [f"ε = {value / unit:.3g}{name}" for value in epsilons]
-    rows[0] = "clean"
-    sheets = attacked(run_dir, x, y, epsilons)
-    path = Path(run_dir) / "adversarial_examples.png"
-    plots.adversarial_examples(
-        {row: images for row, (images, _) in zip(rows, sheets, strict=True)},
-        {row: classes for row, (_, classes) in zip(rows, sheets, strict=True)},
-        y,
-        path,
-        title="PGD-50: above each image the predicted class, ✗ where it is wrong",
-        class_names=titles,
-    )
-    return path
-
-
 def define_flags() -> None:
     """The command line."""
     flags.DEFINE_string("run_dir", None, "Folder of a finished run.", required=True)
@@ -203,6 +151,7 @@ def define_flags() -> None:
     flags.DEFINE_list("attacks", list(_SUITE), "Which attacks.")
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
+    flags.DEFINE_bool("card", False, "Write a model card into the run directory.")
 
 
 def main(arguments: list[str]) -> None:
@@ -233,7 +182,10 @@ def main(arguments: list[str]) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
     write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
+    result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
+    if given.card:
+        print(f"Card: {write_card(given.run_dir, result, mpat.Linf(epsilon))}")
 
 
 if __name__ == "__main__":

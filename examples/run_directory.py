@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-
-from keras_mpat import datasets
 
 
 class RunDirectory:
@@ -156,30 +153,27 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     return json.loads(record.read_text(encoding="utf-8"))
 
 
+def finished(run_dir) -> tuple[dict[str, Any], Path]:
+    """The run.json and the classifier of a finished run.
+
+    Raises:
+        ValueError: there is none in this folder.
+    """
+    record, classifier = read(run_dir), Path(run_dir) / "classifier.keras"
+    if not (record["finished"] and classifier.exists()):
+        raise ValueError(
+            f"`run_dir` must hold a finished run. Received: run_dir={run_dir}, whose "
+            "training was interrupted. Continue it with the command that began it."
+        )
+    return record, classifier
+
+
 def source(record: dict[str, Any]) -> dict[str, Any]:
     """The data set of a run, as `keras_mpat.datasets` takes it."""
     settings = record["settings"]
     image_size = settings.get("image_size")  # runs of earlier versions have none
     name, data_dir = settings["dataset"], record["data_dir"]
     return {"name": name, "data_dir": data_dir, "image_size": image_size}
-
-
-def examples(run_dir) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Ten test images of a run's data set: the first of each mode; their classes.
-
-    Returns:
-        x (10, H, W, C_in), y (10,), and names of the classes that fit a title.
-    """
-    where = source(read(run_dir))
-    x, y, modes = datasets.arrays(split="test", **where)
-    rank = np.zeros(len(modes), int)  # 0 for the first image of its mode, and so on
-    for mode in np.unique(modes):
-        rank[modes == mode] = np.arange(np.sum(modes == mode))
-    rows = np.lexsort((modes, rank))[:10]
-    titles = datasets.info(**where).class_names
-    if max(map(len, titles)) > 10:
-        titles = tuple(str(number) for number in range(len(titles)))
-    return x[rows], y[rows], list(titles)
 
 
 def write_whole(path: Path, text: str) -> None:

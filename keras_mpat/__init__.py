@@ -56,6 +56,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "evaluation",
+    "interop",
     "layers",
     "losses",
     "metrics",
@@ -69,7 +70,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Loads the data sets and the evaluation when they are first used."""
-    if name in ("datasets", "evaluation"):
+    """Loads data sets, evaluation and interop when they are first used."""
+    if name in ("datasets", "evaluation", "interop"):
         return importlib.import_module(f"keras_mpat.{name}")
     raise AttributeError(f"module 'keras_mpat' has no attribute {name!r}")

@@ -40,7 +40,7 @@ FLOORS = (
     {"attacks", "layers", "metrics"},
     {"training"},
     {"models"},
-    {"callbacks", "evaluation", "pretraining"},
+    {"callbacks", "evaluation", "interop", "pretraining"},
     {"tuning"},
 )
 FLOOR_OF = {unit: level for level, floor in enumerate(FLOORS) for unit in floor}
@@ -57,7 +57,7 @@ HOMES = {
     "sklearn": ("datasets/", "evaluation/", "tuning/"),
     "tensorflow": ("backend.py", "datasets/"),
     "tensorflow_datasets": ("datasets/",),
-    "torch": ("backend.py",),
+    "torch": ("backend.py", "interop.py"),
 }
 ONLY_INSIDE_FUNCTIONS = {"sklearn"}
 _PLAIN_NAMES = " and ".join(f"`{name}`" for name in PLAIN)

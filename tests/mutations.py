@@ -441,6 +441,27 @@ MUTATIONS = (
         "length = ops.sqrt(ops.maximum(available, 0.0))",
         "tests/attacks/test_square_l2.py",
     ),
+    Mutation(
+        "the last part is said to have fooled an example, not the first",
+        "evaluation/driver.py",
+        'new = fooled & (chunk.rows["broken by"][examples] < 0)',
+        "new = fooled",
+        "tests/evaluation/test_evidence.py",
+    ),
+    Mutation(
+        "the wrong side of a verification breaks alone",
+        "evaluation/verification.py",
+        '"broken by ours only": int(np.sum(~ours & theirs))',
+        '"broken by ours only": int(np.sum(ours & ~theirs))',
+        "tests/evaluation/test_verification.py",
+    ),
+    Mutation(
+        "a card does not say that nothing was audited",
+        "evaluation/card_text.py",
+        'return f"under {names}; {_audited(values)}"',
+        'return f"under {names}"',
+        "tests/evaluation/test_card.py",
+    ),
 )
 
 

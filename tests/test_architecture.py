@@ -75,7 +75,7 @@ BROKEN = {
         "tensorflow is imported in backend.py and datasets/ only",
     ),
     "jax": ("training/free.py", "from jax import numpy", "backend.py only"),
-    "torch": ("datasets/load.py", "import torch.nn", "backend.py only"),
+    "torch": ("datasets/load.py", "import torch.nn", "backend.py and interop.py only"),
     "tensorflow_datasets": (
         "backend.py",
         "def f():\n    import tensorflow_datasets as tfds",
@@ -128,6 +128,7 @@ KEPT = {
         "def f():\n    import sklearn",
     ),
     "backend": ("backend.py", "import jax\nimport tensorflow\nimport torch"),
+    "a torch module": ("interop.py", "import torch\nfrom keras_mpat import evaluation"),
     "plots": ("evaluation/plots/curves.py", "from matplotlib import pyplot"),
     "names that only begin alike": (
         "losses/n_pair.py",

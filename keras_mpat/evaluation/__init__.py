@@ -4,16 +4,19 @@
     print(result.robust_accuracy, result.interval)
 
 `robustness.py` runs attacks (`driver.py`: on one chunk of examples), `result.py` keeps
-verdicts, `audit.py` says how far to trust them (`checks/`: one question each),
-`comparison.py` asks whether one method is better than another, `tables.py` prints,
-`plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent
-space, `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py`
-builds the attacks that know them.
+verdicts and `evidence.py` what proves them. `audit.py` says how far to trust them
+(`checks/`: one question each), `comparison.py` asks whether one method is better than
+another, `verification.py` whether another implementation agrees. `tables.py` prints,
+`card.py` writes model cards, `plots` draws (import it by name: it needs matplotlib).
+`embeddings.py` shows the latent space, `prototypes.py` what the prototypes of a head
+stand for, `prototype_attacks.py` builds the attacks that know them.
 """
 
 from keras_mpat.evaluation.audit import Audit, audit
+from keras_mpat.evaluation.card import ModelCard, model_card
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
+from keras_mpat.evaluation.evidence import Evidence
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
 from keras_mpat.evaluation.prototypes import (
@@ -24,18 +27,23 @@ from keras_mpat.evaluation.prototypes import (
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage, wilson_interval
 from keras_mpat.evaluation.robustness import evaluate_robustness
 from keras_mpat.evaluation.tables import prototype_table, robustness_table
+from keras_mpat.evaluation.verification import Verification
 
 __all__ = [
     "Audit",
     "Comparison",
+    "Evidence",
+    "ModelCard",
     "Part",
     "PrototypeModes",
     "RobustnessResult",
     "Stage",
+    "Verification",
     "audit",
     "compare",
     "embeddings",
     "evaluate_robustness",
+    "model_card",
     "nearest_images",
     "prototype_attacks",
     "prototype_modes",

@@ -18,8 +18,8 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
 from keras_mpat.evaluation.checks.check import ERROR, FAIL, NOT_RUN, PASS
+from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult
-from keras_mpat.evaluation.robustness import load
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _NO_LOGITS = "needs logits, see C01: attacks refuse probabilities"
@@ -71,6 +71,10 @@ class Audit:
             "verdict": self.verdict,
             "exit_code": self.exit_code,
             "examples": self.examples,
+            "flags": [
+                f"{a.check.number} ({a.severity}), {a.check.title}: {a.text}"
+                for a in self.flags
+            ],
             "checks": [answer.to_dict() for answer in self.answers],
             "result": self.result and self.result.to_dict(),
         }
@@ -162,7 +166,7 @@ def audit(
     check_threat_model(threat_model)
     check_count("examples", examples, "500 suits most.")
     check_count("batch_size", batch_size, "128 suits most.")
-    classifier = load(model_or_path, softmax=True)
+    classifier = load_classifier(model_or_path, softmax=True)
     data = _arrays(data, classifier.output_shape[-1])
     given = {
         "twins": twins,

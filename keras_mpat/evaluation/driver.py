@@ -18,7 +18,7 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
 from keras_mpat.attacks.attack import check_logits
 from keras_mpat.evaluation.state import Chunk
-from keras_mpat.objectives import CrossEntropy
+from keras_mpat.objectives import CrossEntropy, Margin
 
 _TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
 
@@ -80,10 +80,11 @@ class Driver:
 
         gradient, _, logits = backend.input_gradient(goal, x)
         size = ops.max(ops.abs(ops.reshape(gradient, (x.shape[0], -1))), axis=-1)
-        return ~CrossEntropy().fooled(y, logits), size == 0, logits
+        return ~CrossEntropy().fooled(y, logits), size == 0, logits, *_answer(y, logits)
 
     def _verdict_pass(self, x_adv, y):
-        return CrossEntropy().fooled(y, self._logits(x_adv))
+        logits = self._logits(x_adv)
+        return CrossEntropy().fooled(y, logits), *_answer(y, logits)
 
     def _run_of(self, part: Part) -> Callable:
         def run(x, y, keys, number):
@@ -121,13 +122,20 @@ class Driver:
 
     def _look(self, chunk: Chunk, x, y) -> None:
         """The clean pass: right or wrong, and zero gradients."""
-        clean, zero = np.zeros(len(x), "bool"), np.zeros(len(x), "bool")
+        found = {
+            "clean": np.zeros(len(x), "bool"),
+            "zero gradient": np.zeros(len(x), "bool"),
+            "predicted": np.zeros(len(x), "int32"),
+            "margin": np.zeros(len(x), "float32"),
+        }
         for rows, count in _batches(np.arange(len(x)), self._size):
             parts = self._clean(*map(ops.convert_to_tensor, (x[rows], y[rows])))
-            right, flat, logits = map(ops.convert_to_numpy, parts)
+            right, flat, logits, *answer = map(ops.convert_to_numpy, parts)
             check_logits(logits)
-            clean[rows[:count]], zero[rows[:count]] = right[:count], flat[:count]
-        chunk.rows |= {"clean": clean, "zero gradient": zero}
+            values = (right, flat, *answer)
+            for name, value in zip(found, values, strict=True):
+                found[name][rows[:count]] = value[:count]
+        chunk.rows |= found
         chunk.rows["broken by"] = np.full(len(x), -1, "int32")
         if self._keep:
             chunk.rows["adversarial"] = x.copy()
@@ -139,32 +147,42 @@ class Driver:
         left, begun = np.flatnonzero(chunk.rows["left"]), time.perf_counter()
         for taken in range(start, len(left), self._size):
             filled, count = next(_batches(left[taken:], self._size))
-            fooled, x_adv = self._attack(number, run, filled, data)
-            self._enter(chunk, number, filled[:count], fooled[:count], x_adv[:count])
-            alive[filled[:count][fooled[:count]]] = False
+            fooled, found = self._attack(number, run, filled, data)
+            fooled[count:] = False  # copies
+            self._enter(chunk, number, filled, fooled, found)
+            alive[filled[fooled]] = False
             chunk.position = (number, run, taken + count)
             begun, last = time.perf_counter(), begun
             chunk.spent(number, begun - last)
             step(number, run + (taken + count) / len(left))
         chunk.position = (number, run + 1, 0)
 
-    def _enter(self, chunk: Chunk, number: int, examples, fooled, x_adv) -> None:
+    def _enter(self, chunk: Chunk, number: int, examples, fooled, found) -> None:
         """Notes which part was the first to fool an example, and how."""
         new = fooled & (chunk.rows["broken by"][examples] < 0)
         chunk.rows["broken by"][examples[new]] = number
-        if self._keep:
-            chunk.rows["adversarial"][examples[new]] = x_adv[new]
+        for name in found.keys() & chunk.rows.keys():
+            chunk.rows[name][examples[new]] = found[name][new]
 
     def _attack(self, number: int, run: int, filled, data):
-        """(fooled (B,), x_adv (B, ...)) of one run on the examples `filled`."""
+        """(fooled (B,), rows of the chunk (B, ...)) of one run on `filled`."""
         x, y, first = data
         x, y = ops.convert_to_tensor(x[filled]), ops.convert_to_tensor(y[filled])
         keys = noise.of_indices(self._seed, first + filled)
         found, inside = self._runs[number](x, y, keys, ops.convert_to_tensor(run))
         check_example(found, inside, self._parts[number].value)
         with backend.full_precision():
-            fooled = self._verdict(inside, y)
-        return ops.convert_to_numpy(fooled), ops.convert_to_numpy(inside)
+            verdict = self._verdict(inside, y)
+        fooled, *found = map(ops.convert_to_numpy, (*verdict, inside))
+        names = ("predicted", "margin", "adversarial")
+        return np.array(fooled), dict(zip(names, found, strict=True))
+
+
+def _answer(y, logits):
+    """The class predicted, and the lead of the best wrong class; of NaN: infinity."""
+    lead = Margin(kappa=None)(y, logits)
+    lead = ops.where(ops.isnan(lead), float("inf"), lead)
+    return ops.argmax(logits, axis=-1), lead
 
 
 def check_example(found, inside, attack: Attack) -> None:

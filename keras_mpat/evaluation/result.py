@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat.evaluation.evidence import Evidence
+
 
 @dataclass(frozen=True)
 class Part:
@@ -75,6 +77,7 @@ class RobustnessResult:
         zero_gradients: share of examples whose input gradient of the cross-entropy is
             exactly 0; above a few percent, gradient attacks cannot be trusted.
         seed: seed of the attacks' noise.
+        evidence: digests, and who was fooled by what; None in files of earlier states.
     """
 
     clean: np.ndarray
@@ -82,6 +85,7 @@ class RobustnessResult:
     stages: tuple[Stage, ...]
     zero_gradients: float
     seed: int
+    evidence: Evidence | None = None
 
     @property
     def n(self) -> int:
@@ -115,6 +119,7 @@ class RobustnessResult:
             "clean": _to_text(self.clean),
             "robust": _to_text(self.robust),
             "stages": [stage.to_dict() for stage in self.stages],
+            "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
 
     def save(self, path: str | os.PathLike) -> None:
@@ -129,6 +134,7 @@ class RobustnessResult:
         """Reads what `save` wrote."""
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
+        proof = values.get("evidence")
         stages = tuple(
             Stage(
                 *_fields(stage),
@@ -142,13 +148,15 @@ class RobustnessResult:
             stages=stages,
             zero_gradients=values["zero_gradients"],
             seed=values["seed"],
+            evidence=Evidence.from_dict(proof) if proof else None,
         )
 
     def __eq__(self, other: object) -> bool:
-        """Equal verdicts, settings and seed; the time spent does not count."""
+        """Equal verdicts, settings and seed; not time spent, nor evidence."""
         if not isinstance(other, RobustnessResult):
             return False
         first, second = self.to_dict(), other.to_dict()
+        del first["evidence"], second["evidence"]
         for stage in (*first["stages"], *second["stages"]):
             for part in (stage, *stage["parts"]):
                 del part["seconds"]

@@ -21,14 +21,15 @@ from keras_mpat.configurable import check_count
 from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
+from keras_mpat.evaluation.evidence import DataDigest, Evidence, versions
+from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.progress import Progress
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
 from keras_mpat.input_checks import check_inputs, check_scale
-from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.checks import shapes
-from keras_mpat.models.forward import with_logits
 
 _BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
+_ROWS = 2  # what a chunk holds: earlier states had no predictions and margins
 
 
 def evaluate_robustness(
@@ -72,7 +73,7 @@ def evaluate_robustness(
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
-    classifier = load(model_or_path)
+    classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
     for attack in named.values():
@@ -86,8 +87,10 @@ def evaluate_robustness(
     )
     size = _BATCHES * batch_size
     progress = Progress(parts, _count(data, limit, size), verbose)
+    seen = DataDigest()
     for number, (x, y, valid) in enumerate(buckets(data, size, limit, output[-1])):
         x, y = x[:valid], y[:valid]
+        seen.update(x, y)
         chunk = state.chunk(number, saved_state.digest([x, y]))
         if not chunk.finished:
             _check(x, named, shape[1:], first=not number)
@@ -95,7 +98,9 @@ def evaluate_robustness(
             work.work(chunk, x.astype("float32"), y, number * size, step)
             state.save(chunk)
         progress.end_chunk()
-    return _result(state, named, parts, seed)
+    sha256 = {"weights": identity["weights"]} | seen.to_dict()
+    evidence = _evidence(state, named, parts, sha256)
+    return _result(state, named, parts, seed, evidence)
 
 
 def _check(x, named: dict[str, Attack], shape, *, first: bool) -> None:
@@ -121,7 +126,26 @@ def _count(data, limit: int | None, size: int) -> int | None:
     return None if limit is None else -(-limit // size)
 
 
-def _result(state, named, parts, seed: int) -> RobustnessResult:
+def _evidence(state, named, parts, sha256: dict[str, str]) -> Evidence:
+    names, broken_by = [], state.concatenated("broken by")
+    for number, name in enumerate(named):
+        own = [part.name for part in parts if part.attack == number]
+        names += [f"{name}: {part}" for part in own] if len(own) > 1 else [name]
+    kept = None
+    if state.folder is not None:
+        kept = state.concatenated("adversarial")[broken_by >= 0]
+    return Evidence(
+        sha256=sha256,
+        versions=versions(),
+        parts=tuple(names),
+        broken_by=broken_by,
+        predicted=state.concatenated("predicted"),
+        margins=state.concatenated("margin"),
+        adversarial=kept,
+    )
+
+
+def _result(state, named, parts, seed: int, evidence: Evidence) -> RobustnessResult:
     clean, stages = state.concatenated("clean"), []
     for number, (name, attack) in enumerate(named.items()):
         own = [
@@ -133,7 +157,7 @@ def _result(state, named, parts, seed: int) -> RobustnessResult:
         stages.append(Stage(name, repr(attack), own[-1].correct, seconds, tuple(own)))
     robust = np.logical_and.reduce([clean, *(stage.correct for stage in stages)])
     zero = float(np.mean(state.concatenated("zero gradient")))
-    return RobustnessResult(clean, robust, tuple(stages), zero, seed)
+    return RobustnessResult(clean, robust, tuple(stages), zero, seed, evidence)
 
 
 def fingerprint(classifier, named: dict[str, Attack]) -> dict:
@@ -143,6 +167,7 @@ def fingerprint(classifier, named: dict[str, Attack]) -> dict:
         "attacks": {name: _config_digest(attack) for name, attack in named.items()},
         "weights": saved_state.digest(classifier.get_weights()),
         "batches": _BATCHES,
+        "rows": _ROWS,
     }
 
 
@@ -150,50 +175,6 @@ def _config_digest(value) -> str:
     """sha256 of a Keras config; that of an attack has the weights of its models."""
     config = saved_state.without_names(keras.saving.serialize_keras_object(value))
     return saved_state.digest([np.array(json.dumps(config, default=str))])
-
-
-def load(model_or_path, *, softmax: bool = False):
-    """The Keras classifier that predicts: of a classifier, a path, a training model.
-
-    Args:
-        model_or_path: as in `evaluate_robustness`.
-        softmax: whether it may end in softmax.
-
-    Raises:
-        ValueError: something else, or a classifier that ends in softmax.
-    """
-    model = model_or_path
-    if isinstance(model, (str, os.PathLike)):
-        if not os.path.exists(model):
-            raise ValueError(
-                "`model_or_path` must be a Keras classifier, an AdversarialModel or "
-                f"the path of a .keras file. Received: {os.fspath(model)!r}, where "
-                "there is no file. Save one with model.classifier.save(...)."
-            )
-        model = keras.models.load_model(model, compile=False)
-    if isinstance(model, AdversarialModel):
-        model = model.predictor
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model_or_path` must be a Keras classifier, an AdversarialModel or the "
-            f"path of a .keras file. Received: a {type(model_or_path).__name__}. "
-            "Pass the model itself, e.g. models.lenet(10)."
-        )
-    if not softmax and with_logits(model) is not model:
-        raise ValueError(
-            "`model_or_path` must end in logits: a saturated softmax has zero "
-            f"gradients and looks robust. Received: {model.name!r}, which ends in "
-            "softmax. Pass keras_mpat.models.as_logits(model)."
-        )
-    return model
-
-
-def training_model(model_or_path) -> AdversarialModel | None:
-    """The `AdversarialModel` itself, or from a path; `None` for a plain classifier."""
-    model = model_or_path
-    if isinstance(model, (str, os.PathLike)):
-        model = keras.models.load_model(model, compile=False)
-    return model if isinstance(model, AdversarialModel) else None
 
 
 def _by_name(attacks, num_classes: int) -> dict[str, Attack]:

@@ -212,6 +212,47 @@ EVALUATION = {
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
     ),
 }
+CARDS = {
+    "a card of no result": (
+        "mpat.evaluation.model_card([], model=net, threat_model=ball, dataset='toy')"
+    ),
+    "a card of a file of verdicts": (
+        "mpat.evaluation.model_card('result.json', model=net, threat_model=ball, "
+        "dataset='toy')"
+    ),
+    "a card of other attacks than it says": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=Linf(0.2), dataset='toy')"
+    ),
+    "a card of another model": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=toy.net(), threat_model=ball, dataset='toy')"
+    ),
+    "an audit without flags": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', audit={'passed': True})"
+    ),
+    "a verification of other weights": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', "
+        "verification=mpat.evaluation.Verification('other', ours=y == 0, theirs=y == 0)"
+        ".to_dict() | {'sha256': {'weights': 'ab'}})"
+    ),
+    "a sentence for an audit": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', audit='passed')"
+    ),
+    "half a verification": (
+        "mpat.evaluation.model_card(evaluate_robustness(net, (x, y), attack), "
+        "model=net, threat_model=ball, dataset='toy', verification={'n': 16})"
+    ),
+    "verdicts of different examples": (
+        "mpat.evaluation.Verification('other', ours=y == 0, theirs=y[:9] == 0)"
+    ),
+    "adversarial examples that were not kept": (
+        "evaluate_robustness(net, (x, y), attack).evidence.save_examples('a.npz')"
+    ),
+}
 DATASETS = {
     "an unknown data set": "datasets.load('mnits', 'train')",
     "a data set in another spelling": "datasets.info('CIFAR-10')",

@@ -11,7 +11,7 @@ import keras_mpat as mpat
 from keras_mpat import Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
 from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
-from keras_mpat.evaluation.robustness import load
+from keras_mpat.evaluation.loading import load_classifier
 from tests.evaluation import planted
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
 
@@ -23,7 +23,7 @@ def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fiel
     xy = xy or data()
     subject = Subject(
         classifier,
-        load(classifier, softmax=True),
+        load_classifier(classifier, softmax=True),
         xy,
         ball,
         attack=fields.get("attack") or attacks.FGSM(ball),

@@ -38,7 +38,7 @@ def test_the_suite_has_the_sizes_it_says():
 
 def test_a_fresh_process_writes_table_json_and_pictures(run_dir, run_script):
     script = ["examples/evaluate.py", "--run_dir", run_dir, "--limit", "40"]
-    done = run_script(*script, "--attacks", "fgsm,pgd10,noise")
+    done = run_script(*script, "--attacks", "fgsm,pgd10,noise", "--card")
     assert done.returncode == 0, done.stderr
     assert "| PGD-10 | 0.1 | 10 × 0.025 |" in done.stdout
     assert "n = 40" in done.stdout
@@ -52,6 +52,17 @@ def test_a_fresh_process_writes_table_json_and_pictures(run_dir, run_script):
     right = np.argmax(classifier(x[:40]), axis=-1) == y[:40]
     result = RobustnessResult.load(path)
     np.testing.assert_array_equal(result.clean, right)
+    proof = result.evidence.with_examples(path.with_suffix(".npz"))
+    fooled = result.clean & ~result.robust
+    np.testing.assert_array_equal(proof.index, np.flatnonzero(fooled))
+    wrong = np.argmax(classifier(proof.adversarial), axis=-1) != y[:40][fooled]
+    assert fooled.any() and wrong.all()
+    card = json.loads((run_dir / "card.json").read_text())
+    assert card["results"][0]["sha256"] == proof.sha256
+    assert card["training"]["settings"]["strategy"] == "pgd"
+    text = (run_dir / "card.md").read_text(encoding="utf-8")
+    assert "under FGSM, PGD-10, random noise" in text and "; not audited" in text
+    assert "robust_accuracy" not in text  # that of the training says no attack
     picture = imread(run_dir / "adversarial_examples.png")
     assert min(picture.shape[:2]) > 300
     assert picture[..., :3].std() > 0.05

@@ -15,7 +15,7 @@ from keras_mpat.evaluation.checks.check import (
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
-from keras_mpat.evaluation.robustness import load
+from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.objectives import Margin
 
 _MARGIN = Margin(kappa=None)
@@ -27,7 +27,9 @@ _SEEDS = 3
 def undefended(subject) -> Finding:
     """C27."""
     attack = PGD(subject.threat_model, steps=50, objective=_MARGIN)
-    left = float(np.mean(subject.robust(attack, load(subject.twin("standard")))))
+    left = float(
+        np.mean(subject.robust(attack, load_classifier(subject.twin("standard"))))
+    )
     return Finding(left <= 0.01, f"PGD-50 leaves {share(left)} of the standard net")
 
 
@@ -45,7 +47,7 @@ def rescaled(subject) -> Finding:
 
 def ablation(subject) -> Finding:
     """C29."""
-    twin = load(subject.twin("no head"))
+    twin = load_classifier(subject.twin("no head"))
     attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
     own, other = subject.robust(attack), subject.robust(attack, twin)
     gained, lost = int(np.sum(own & ~other)), int(np.sum(other & ~own))
@@ -84,7 +86,7 @@ def collapsed(subject) -> Finding:
         return Finding(True, "no fine labels (modes=) were given: one mode per class")
     model = subject.need("collapse_model", "collapse_model, trained on the modes")
     groups = groups_of(modes, subject.all_y, subject.num_classes)
-    baseline = collapse(load(model), groups)
+    baseline = collapse(load_classifier(model), groups)
     attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
     own, other = subject.robust(attack), subject.robust(attack, baseline)
     clean = float(np.mean(subject.right(subject.x)))

@@ -17,8 +17,8 @@ from keras_mpat.evaluation.checks.check import (
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
+from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
-from keras_mpat.evaluation.robustness import load, training_model
 from keras_mpat.objectives import CrossEntropy, Margin
 
 _MARGIN = Margin(kappa=None)
@@ -82,7 +82,7 @@ def transferred(subject) -> Finding:
 
 def surrogates(subject) -> Finding:
     """C23."""
-    twin = load(subject.twin("standard"))
+    twin = load_classifier(subject.twin("standard"))
     moved = _examples_of(subject, twin)
     logits = [ops.cast(twin(part, training=False), "float32") for part in _parts(moved)]
     guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
@@ -155,7 +155,7 @@ def _transfer_attack(subject):
 
 def _examples_of(subject, model) -> np.ndarray:
     """Adversarial examples made on another model."""
-    surrogate, attack = load(model), _transfer_attack(subject)
+    surrogate, attack = load_classifier(model), _transfer_attack(subject)
 
     def run(x, y, keys):
         def logits_fn(z):

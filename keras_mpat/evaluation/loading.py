@@ -1,0 +1,52 @@
+"""The classifier that a user means: itself, a training model, or a file."""
+
+import os
+
+import keras
+
+from keras_mpat.models.adversarial_model import AdversarialModel
+from keras_mpat.models.forward import with_logits
+
+
+def load_classifier(model_or_path, *, softmax: bool = False):
+    """The Keras classifier that predicts: of a classifier, a path, a training model.
+
+    Args:
+        model_or_path: as in `evaluate_robustness`.
+        softmax: whether it may end in softmax.
+
+    Raises:
+        ValueError: something else, or a classifier that ends in softmax.
+    """
+    model = model_or_path
+    if isinstance(model, (str, os.PathLike)):
+        if not os.path.exists(model):
+            raise ValueError(
+                "`model_or_path` must be a Keras classifier, an AdversarialModel or "
+                f"the path of a .keras file. Received: {os.fspath(model)!r}, where "
+                "there is no file. Save one with model.classifier.save(...)."
+            )
+        model = keras.models.load_model(model, compile=False)
+    if isinstance(model, AdversarialModel):
+        model = model.predictor
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model_or_path` must be a Keras classifier, an AdversarialModel or the "
+            f"path of a .keras file. Received: a {type(model_or_path).__name__}. "
+            "Pass the model itself, e.g. models.lenet(10)."
+        )
+    if not softmax and with_logits(model) is not model:
+        raise ValueError(
+            "`model_or_path` must end in logits: a saturated softmax has zero "
+            f"gradients and looks robust. Received: {model.name!r}, which ends in "
+            "softmax. Pass keras_mpat.models.as_logits(model)."
+        )
+    return model
+
+
+def training_model(model_or_path) -> AdversarialModel | None:
+    """The `AdversarialModel` itself, or from a path; `None` for a plain classifier."""
+    model = model_or_path
+    if isinstance(model, (str, os.PathLike)):
+        model = keras.models.load_model(model, compile=False)
+    return model if isinstance(model, AdversarialModel) else None
