@@ -11,13 +11,14 @@ from keras_mpat.evaluation import RobustnessResult, model_card
 _FROM_RECORD = ("settings", "seeds", "versions", "device", "seconds")
 
 
-def write_card(run_dir, result: RobustnessResult, threat_model) -> Path:
+def write_card(run_dir, result: RobustnessResult, threat_model, *, audit=None) -> Path:
     """Writes card.json and card.md into a run directory.
 
     Args:
         run_dir: the folder of a finished run.
         result: of its classifier, on the first images of its test set.
         threat_model: that of all attacks.
+        audit: what `audit` returned; `None`: not audited.
 
     Returns:
         Where the text is.
@@ -30,6 +31,7 @@ def write_card(run_dir, result: RobustnessResult, threat_model) -> Path:
         dataset=f"{record['settings']['dataset']}, test",
         training={name: record[name] for name in _FROM_RECORD if name in record},
         verification=_verification(run_dir, result, threat_model),
+        audit=audit and {k: v for k, v in audit.to_dict().items() if k != "result"},
     )
     card.save(run_dir)
     return Path(run_dir) / "card.md"

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 from adaptive import adaptive
+from auditing import write_audit
 from cards import write_card
 from pictures import attacked, draw, examples
 from run_directory import finished, source, write_whole
@@ -123,21 +124,24 @@ def evaluate(
         ValueError: `run_dir` holds no finished run.
     """
     record, classifier = finished(run_dir)
-    if state_dir is None:
-        key = repr([sorted(chosen.items()), limit, batch_size, seed]).encode()
-        key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
-        state_dir = Path(run_dir) / "evaluation_state" / key
+    options = {"batch_size": batch_size, "seed": seed}
     x, y, _ = datasets.arrays(split="test", **source(record))
     return evaluate_robustness(
         classifier,
-        (x, y),
+        (x[:limit], y[:limit]),
         chosen,
-        limit=limit,
-        batch_size=batch_size,
-        state_dir=state_dir,
-        seed=seed,
+        state_dir=state_dir or state_folder(run_dir, chosen, limit, **options),
         verbose=sys.stdout.isatty(),
+        **options,
     )
+
+
+def state_folder(run_dir, chosen, limit, *, batch_size: int, seed: int) -> Path:
+    """Where the work of one evaluation of a run is kept: arguments as of `evaluate`."""
+    _, classifier = finished(run_dir)
+    key = repr([sorted(chosen.items()), limit, batch_size, seed]).encode()
+    key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
+    return Path(run_dir) / "evaluation_state" / key
 
 
 def define_flags() -> None:
@@ -152,6 +156,11 @@ def define_flags() -> None:
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
     flags.DEFINE_bool("card", False, "Write a model card into the run directory.")
+    flags.DEFINE_bool("audit", False, "Check how far the figures can be trusted.")
+    flags.DEFINE_integer("audit_examples", 500, "Images of dear checks.", lower_bound=1)
+    flags.DEFINE_list("twins", [], "name=path.keras: standard, no head, others.")
+    flags.DEFINE_list("runs", [], "evaluation-*.json of other seeds, for the audit.")
+    flags.DEFINE_string("collapse_model", None, "Classifier of the fine labels.")
 
 
 def main(arguments: list[str]) -> None:
@@ -175,7 +184,10 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"error: {error}")
     radius = mpat.Linf(epsilon).radius
     title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
-    table = robustness_table({record["settings"]["dataset"]: result}, chosen)
+    report = _audited(given, chosen, mpat.Linf(epsilon), options)
+    name = record["settings"]["dataset"]
+    audits = {name: report} if report else None
+    table = robustness_table({name: result}, chosen, audits=audits)
     print(f"{title}, each row says its step\n\n{table}\n")
     given_flags = {**options, **counts, "attacks": given.attacks}
     values = {"epsilon": radius, "flags": given_flags}
@@ -185,7 +197,35 @@ def main(arguments: list[str]) -> None:
     result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
     if given.card:
-        print(f"Card: {write_card(given.run_dir, result, mpat.Linf(epsilon))}")
+        card = write_card(given.run_dir, result, mpat.Linf(epsilon), audit=report)
+        print(f"Card: {card}")
+    sys.exit(report.exit_code if report else 0)
+
+
+def _audited(given, chosen, ball, options):
+    """The audit, if it was asked for; prints its table."""
+    if not given.audit:
+        return None
+    options = dict(options)
+    limit = options.pop("limit")
+    folder = given.state_dir or state_folder(given.run_dir, chosen, limit, **options)
+    try:
+        report = write_audit(
+            given.run_dir,
+            chosen=chosen,
+            ball=ball,
+            limit=limit,
+            twins=given.twins,
+            runs=given.runs,
+            collapse_model=given.collapse_model,
+            examples=given.audit_examples,
+            state_dir=folder,
+            **options,
+        )
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+    print(f"\n{report.to_markdown()}\nWritten: {Path(given.run_dir) / 'audit.md'}")
+    return report
 
 
 if __name__ == "__main__":

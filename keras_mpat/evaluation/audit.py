@@ -8,6 +8,7 @@ sys.exit(report.exit_code)      # 0; 1: an error; 2: incomplete
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,7 @@ def audit(
     data,
     threat_model: ThreatModel,
     *,
-    attack: Attack | None = None,
+    attack: Attack | Mapping[str, Attack] | None = None,
     twins: dict[str, Any] | None = None,
     runs=None,
     collapse_model=None,
@@ -135,7 +136,8 @@ def audit(
             classifier with logits, or the path of a `.keras` file.
         data: (x, y) arrays, or a `tf.data.Dataset` of batches.
         threat_model: what the adversary may do.
-        attack: the evaluation that is audited; `None`: `AutoAttack(threat_model)`.
+        attack: the evaluation that is audited: an attack, or a dict of attacks by name;
+            `None`: `AutoAttack(threat_model)`.
         twins: models, or their paths, by name: "standard", trained without adversary;
             "no head", with the same adversary and head_weight 0; any others are
             surrogates of the transfer check.

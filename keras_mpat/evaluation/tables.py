@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,17 @@ _AFTER = "Rows that begin with ↳ say what is left after this part of the attac
 
 
 def robustness_table(
-    results: Mapping[str, RobustnessResult], attacks: Mapping[str, Attack]
+    results: Mapping[str, RobustnessResult],
+    attacks: Mapping[str, Attack],
+    *,
+    audits: Mapping[str, Any] | None = None,
 ) -> str:
     """A Markdown table with one column per result and one row per attack.
 
     Args:
         results: results by column title; all from the same attacks.
         attacks: the attacks by name, as given to `evaluate_robustness`.
+        audits: an `Audit` by column title, whose flags then stand below the table.
 
     Returns:
         Markdown text; the last lines say what the figures do not cover.
@@ -43,6 +48,9 @@ def robustness_table(
     note = f"n = {first.n}; percent correct with 95 % Wilson intervals. "
     note += _AFTER * any(row[0].startswith("↳") for row in rows)
     black_box = any(isinstance(attack, AutoAttack) for attack in attacks.values())
+    if audits:
+        lines = [f"{name}: {audit.summary()}." for name, audit in audits.items()]
+        return f"{_markdown(rows)}\n\n{note}\n\n" + "\n".join(lines)
     note += "Not audited." if black_box else NOT_AUDITED
     return f"{_markdown(rows)}\n\n{note}"
 

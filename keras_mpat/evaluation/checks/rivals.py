@@ -95,9 +95,9 @@ def losses(subject) -> Finding:
     """C15."""
     _, cross_entropy = subject.part("APGD-CE")
     after = cross_entropy
-    for part in subject.result.stages[0].parts:
-        if part.name.startswith("APGD"):
-            after = part.accuracy
+    for stage in subject.result.stages:
+        if stage.parts and stage.parts[0].name == "APGD-CE":
+            after = [p.accuracy for p in stage.parts if p.name.startswith("APGD")][-1]
     gap = cross_entropy - after
     severity = ERROR if gap > _WIDE_GAP else WARNING
     text = f"APGD-CE {share(cross_entropy)}, with margins {share(after)}"

@@ -25,7 +25,8 @@ class Subject:
         classifier: the Keras classifier that predicts.
         data: (x, y), NumPy: all examples of the evaluation.
         threat_model: what the adversary may do.
-        attack: the evaluation that is audited; `None`: `AutoAttack`.
+        attack: the evaluation that is audited: attacks as `evaluate_robustness` takes
+            them; `None`: `AutoAttack`.
         examples: the first examples that the dearer checks take.
         state_dir: where the evaluation keeps its work.
         given: twins, runs, collapse_model, modes, record: see `audit`.
@@ -39,7 +40,7 @@ class Subject:
         data,
         threat_model,
         *,
-        attack: Attack | None,
+        attack,
         examples: int,
         state_dir: str,
         given: dict,
@@ -103,11 +104,12 @@ class Subject:
         Raises:
             NotRun: the evaluation has no part of these names.
         """
-        before = self.result.clean_accuracy
-        for part in self.result.stages[0].parts:
-            if part.name in names:
-                return before, part.accuracy
-            before = part.accuracy
+        for stage in self.result.stages:
+            before = self.result.clean_accuracy
+            for part in stage.parts:
+                if part.name in names:
+                    return before, part.accuracy
+                before = part.accuracy
         raise NotRun("needs AutoAttack as the evaluation")
 
     def robust(self, attack: Attack, model=None, n: int | None = None) -> np.ndarray:

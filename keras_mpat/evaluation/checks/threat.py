@@ -5,7 +5,14 @@ from keras import ops
 
 from keras_mpat import backend
 from keras_mpat.attacks import APGD
-from keras_mpat.evaluation.checks.check import ERROR, WARNING, Check, Finding, NotRun
+from keras_mpat.evaluation.checks.check import (
+    ERROR,
+    WARNING,
+    Check,
+    Finding,
+    NotRun,
+    within,
+)
 from keras_mpat.evaluation.checks.check import percent as share
 from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.objectives import CrossEntropy, Margin
@@ -80,7 +87,7 @@ def rounded(subject) -> Finding:
     again = subject.right(grid, subject.all_y[broken].astype("int32")).sum()
     lost = again / len(x_adv)
     text = f"{share(lost)} of the examples are right again on 256 grey levels"
-    return Finding(bool(lost <= _ROUNDED), text)
+    return Finding(within(lost, _ROUNDED, len(x_adv)), text)
 
 
 CHECKS = (
