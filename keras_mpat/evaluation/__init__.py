@@ -5,10 +5,16 @@
 
 `robustness.py` runs attacks (`driver.py`: on one chunk of examples), `result.py` keeps
 verdicts, `comparison.py` asks whether one method is better than another, `tables.py`
-prints, `plots` draws (import it by name: it needs matplotlib). `embeddings.py` shows
-the latent space, `prototypes.py` what the prototypes of a head stand for.
+prints, `plots` draws (import it by name: it needs matplotlib). `certification` proves
+what no attack can change. `embeddings.py` shows the latent space, `prototypes.py` what
+the prototypes of a head stand for.
 """
 
+from keras_mpat.evaluation.certification import (
+    can_certify,
+    certified,
+    contradictions,
+)
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.modes import PrototypeModes
@@ -27,7 +33,10 @@ __all__ = [
     "PrototypeModes",
     "RobustnessResult",
     "Stage",
+    "can_certify",
+    "certified",
     "compare",
+    "contradictions",
     "embeddings",
     "evaluate_robustness",
     "nearest_images",

@@ -75,6 +75,8 @@ class RobustnessResult:
         zero_gradients: share of examples whose input gradient of the cross-entropy is
             exactly 0; above a few percent, gradient attacks cannot be trusted.
         seed: seed of the attacks' noise.
+        certified: bool (N,), proven to be robust against every attack and therefore
+            not attacked; `None`: nothing was to be proven.
     """
 
     clean: np.ndarray
@@ -82,6 +84,7 @@ class RobustnessResult:
     stages: tuple[Stage, ...]
     zero_gradients: float
     seed: int
+    certified: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -99,21 +102,29 @@ class RobustnessResult:
         return float(np.mean(self.robust))
 
     @property
+    def certified_accuracy(self) -> float | None:
+        """Share of examples that are certified: robust accuracy is not lower."""
+        return None if self.certified is None else float(np.mean(self.certified))
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of `robust_accuracy`."""
         return wilson_interval(int(np.sum(self.robust)), self.n)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; verdicts as strings of 0 and 1."""
+        proven = self.certified
         return {
             "n": self.n,
             "clean_accuracy": self.clean_accuracy,
             "robust_accuracy": self.robust_accuracy,
+            "certified_accuracy": self.certified_accuracy,
             "interval": list(self.interval),
             "zero_gradients": self.zero_gradients,
             "seed": self.seed,
             "clean": _to_text(self.clean),
             "robust": _to_text(self.robust),
+            "certified": None if proven is None else _to_text(proven),
             "stages": [stage.to_dict() for stage in self.stages],
         }
 
@@ -136,12 +147,14 @@ class RobustnessResult:
             )
             for stage in values["stages"]
         )
+        proven = values.get("certified")  # files of earlier versions have none
         return cls(
             clean=_to_flags(values["clean"]),
             robust=_to_flags(values["robust"]),
             stages=stages,
             zero_gradients=values["zero_gradients"],
             seed=values["seed"],
+            certified=None if proven is None else _to_flags(proven),
         )
 
     def __eq__(self, other: object) -> bool:

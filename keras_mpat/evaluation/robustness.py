@@ -17,16 +17,16 @@ import numpy as np
 
 from keras_mpat.attacks import Attack
 from keras_mpat.attacks.worst_case import by_name
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, check_switch
 from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
+from keras_mpat.evaluation.certification import Certifier
+from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.progress import Progress
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
 from keras_mpat.input_checks import check_inputs, check_scale
-from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.checks import shapes
-from keras_mpat.models.forward import with_logits
 
 _BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
 
@@ -40,6 +40,7 @@ def evaluate_robustness(
     batch_size: int = 128,
     state_dir: str | os.PathLike | None = None,
     seed: int = 0,
+    certify: bool = False,
     verbose: bool = True,
 ) -> RobustnessResult:
     """Runs attacks on a classifier and returns the verdict for each example.
@@ -59,6 +60,8 @@ def evaluate_robustness(
         state_dir: folder in which the work is kept, adversarial examples included; the
             same call continues after an interruption.
         seed: seed of the attacks' noise, >= 0.
+        certify: first prove what can be proven (`certified`), and spare those examples
+            the attacks: they are robust. Ask `can_certify` whether a model allows it.
         verbose: show a progress bar with the time left.
 
     Returns:
@@ -66,21 +69,29 @@ def evaluate_robustness(
 
     Raises:
         ValueError: a count below 1, a model that ends in softmax, inputs outside the
-            bounds, labels that do not fit, no data, an attack that leaves the ball, or
-            a `state_dir` of another evaluation.
+            bounds, labels that do not fit, no data, an attack that leaves the ball, a
+            `state_dir` of another evaluation, or `certify` of a layer without bounds.
     """
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
-    classifier = _load(model_or_path)
+    check_switch("certify", certify)
+    classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
     parts = driver.plan(named, output[-1])
+    balls = _threat_models(parts) if certify else []
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
+    settings |= {"certify": True} if certify else {}
     fingerprint = _fingerprint(classifier, named) | settings
     state = saved_state.State(state_dir, fingerprint)
     work = driver.Driver(
-        classifier, parts, seed=seed, batch_size=batch_size, keep=bool(state.folder)
+        classifier,
+        parts,
+        seed=seed,
+        batch_size=batch_size,
+        keep=bool(state.folder),
+        certifiers=[Certifier(classifier, b, "crown", batch_size) for b in balls],
     )
     size = _BATCHES * batch_size
     progress = Progress(parts, _count(data, limit, size), verbose)
@@ -93,7 +104,7 @@ def evaluate_robustness(
             work.work(chunk, x.astype("float32"), y, number * size, step)
             state.save(chunk)
         progress.end_chunk()
-    return _result(state, named, parts, seed)
+    return _result(state, named, parts, seed, len(balls))
 
 
 def _check(x, named: dict[str, Attack], shape, *, first: bool) -> None:
@@ -119,7 +130,16 @@ def _count(data, limit: int | None, size: int) -> int | None:
     return None if limit is None else -(-limit // size)
 
 
-def _result(state, named, parts, seed: int) -> RobustnessResult:
+def _threat_models(parts) -> list:
+    """Those of the parts, each once."""
+    found: list = []
+    for part in parts:
+        if part.value.threat_model not in found:
+            found.append(part.value.threat_model)
+    return found
+
+
+def _result(state, named, parts, seed: int, balls: int) -> RobustnessResult:
     clean, stages = state.concatenated("clean"), []
     for number, (name, attack) in enumerate(named.items()):
         own = [
@@ -131,7 +151,9 @@ def _result(state, named, parts, seed: int) -> RobustnessResult:
         stages.append(Stage(name, repr(attack), own[-1].correct, seconds, tuple(own)))
     robust = np.logical_and.reduce([clean, *(stage.correct for stage in stages)])
     zero = float(np.mean(state.concatenated("zero gradient")))
-    return RobustnessResult(clean, robust, tuple(stages), zero, seed)
+    proofs = [state.concatenated(f"certified {number}") for number in range(balls)]
+    proven = np.logical_and.reduce(proofs) if proofs else None
+    return RobustnessResult(clean, robust, tuple(stages), zero, seed, proven)
 
 
 def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
@@ -148,33 +170,6 @@ def _fingerprint(classifier, named: dict[str, Attack]) -> dict:
         "weights": saved_state.digest(classifier.get_weights()),
         "batches": _BATCHES,
     }
-
-
-def _load(model_or_path):
-    model = model_or_path
-    if isinstance(model, (str, os.PathLike)):
-        if not os.path.exists(model):
-            raise ValueError(
-                "`model_or_path` must be a Keras classifier, an AdversarialModel or "
-                f"the path of a .keras file. Received: {os.fspath(model)!r}, where "
-                "there is no file. Save one with model.classifier.save(...)."
-            )
-        model = keras.models.load_model(model, compile=False)
-    if isinstance(model, AdversarialModel):
-        model = model.predictor
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model_or_path` must be a Keras classifier, an AdversarialModel or the "
-            f"path of a .keras file. Received: a {type(model_or_path).__name__}. "
-            "Pass the model itself, e.g. models.lenet(10)."
-        )
-    if with_logits(model) is not model:
-        raise ValueError(
-            "`model_or_path` must end in logits: a saturated softmax has zero "
-            f"gradients and looks robust. Received: {model.name!r}, which ends in "
-            "softmax. Pass keras_mpat.models.as_logits(model)."
-        )
-    return model
 
 
 def _by_name(attacks, num_classes: int) -> dict[str, Attack]:
