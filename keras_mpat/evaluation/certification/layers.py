@@ -48,6 +48,8 @@ def _dense(layer, inputs):
 
 
 def _convolution(layer, inputs):
+    if layer.padding == "causal":
+        refuse(f"layer {layer.name!r} with causal padding")
     *spatial, channels, filters = layer.kernel.shape
     terms = math.prod(spatial) * max(channels, filters)
     bias = _along(layer.bias, _channels(layer), inputs)
