@@ -89,44 +89,28 @@ def suite(
 
 
 def evaluate(
-    run_dir,
-    *,
-    chosen: Mapping[str, attacks.Attack],
-    limit: int | None = None,
-    batch_size: int = 128,
-    state_dir=None,
-    seed: int = 0,
+    run_dir, *, chosen: Mapping[str, attacks.Attack], state_dir=None, **options
 ) -> mpat.evaluation.RobustnessResult:
     """Attacks the test images of a run's data set; continues after an interruption.
 
     Args:
         run_dir: the folder of a finished run.
         chosen: attacks by title.
-        limit: take the first `limit` test images only.
-        batch_size: images per batch.
         state_dir: where finished batches are kept; by default in `run_dir`, in a
             folder of its own for each classifier and choice of arguments.
-        seed: seed of the attacks' noise.
+        options: `limit`, `batch_size`, `seed`, `certify` of `evaluate_robustness`.
 
     Raises:
         ValueError: `run_dir` holds no finished run.
     """
     record, classifier = finished(run_dir)
     if state_dir is None:
-        key = repr([sorted(chosen.items()), limit, batch_size, seed]).encode()
+        key = repr([sorted(chosen.items()), sorted(options.items())]).encode()
         key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
         state_dir = Path(run_dir) / "evaluation_state" / key
     x, y, _ = datasets.arrays(split="test", **source(record))
-    return evaluate_robustness(
-        classifier,
-        (x, y),
-        chosen,
-        limit=limit,
-        batch_size=batch_size,
-        state_dir=state_dir,
-        seed=seed,
-        verbose=sys.stdout.isatty(),
-    )
+    options |= {"state_dir": state_dir, "verbose": sys.stdout.isatty()}
+    return evaluate_robustness(classifier, (x, y), chosen, **options)
 
 
 def finished(run_dir) -> tuple[dict[str, Any], Path]:
@@ -212,6 +196,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
     flags.DEFINE_list("attacks", list(_SUITE), "Which attacks.")
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
+    flags.DEFINE_bool("certify", False, "Prove first; attack only the rest.")
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
 
 
@@ -226,7 +211,8 @@ def main(arguments: list[str]) -> None:
         counts = {"steps_factor": given.steps_factor, "restarts": given.restarts}
         classes = datasets.info(**source(record)).num_classes
         chosen = suite(epsilon, names=given.attacks, num_classes=classes, **counts)
-        options = {name: given[name].value for name in ("limit", "batch_size", "seed")}
+        names = "limit", "batch_size", "seed", "certify"
+        options = {name: given[name].value for name in names}
         result = evaluate(
             given.run_dir, chosen=chosen, state_dir=given.state_dir, **options
         )
@@ -234,13 +220,13 @@ def main(arguments: list[str]) -> None:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     radius = mpat.Linf(epsilon).radius
-    title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
+    title = f"Linf {radius:.4g} ({255 * radius:.4g}/255), each row says its step"
     table = robustness_table({record["settings"]["dataset"]: result}, chosen)
-    print(f"{title}, each row says its step\n\n{table}\n")
-    given_flags = {**options, **counts, "attacks": given.attacks}
-    values = {"epsilon": radius, "flags": given_flags}
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = Path(given.run_dir) / f"evaluation-{stamp}.json"
+    print(f"{title}\n\n{table}\n")
+    flags_given = {**options, **counts, "attacks": given.attacks}
+    values = {"epsilon": radius, "flags": flags_given}
+    name = time.strftime("evaluation-%Y%m%d-%H%M%S.json")
+    path = Path(given.run_dir) / name
     write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
 

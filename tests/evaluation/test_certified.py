@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_mpat as mpat
 from keras_mpat import attacks, backend, evaluation
+from keras_mpat.evaluation.certification.certified import input_box
+from keras_mpat.evaluation.certification.network import Network
 from tests import toy
 from tests.boundaries import linear_distances, relu_distance
 
@@ -120,28 +122,41 @@ def test_of_an_l2_ball_the_box_around_it_is_certified():
     assert np.all(distances[found] > 0.05)
 
 
+def margin_bounds(net, x, y, ball):
+    """Lower bounds of z_y - z_j, (N, C) each: plain and relaxed."""
+    network = Network(net)
+    x, y = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
+    boxes = network.boxes(input_box(ball, x), refined=True)
+    return [
+        ops.convert_to_numpy(network.margins(boxes, y, relaxed=relaxed))
+        for relaxed in (False, True)
+    ]
+
+
 @pytest.mark.parametrize("features", [1, 2])
 def test_small_nets_agree_with_a_dense_grid(features):
     """Brute force: 1001 or 41 x 41 points of each ball."""
     ticks = np.linspace(-1, 1, 1001 if features == 1 else 41)
     grid = np.stack(np.meshgrid(*[ticks] * features), axis=-1).reshape(-1, features)
-    proven = {"ibp": 0, "crown": 0}
-    robust = 0
+    proven, robust = {"ibp": 0, "crown": 0}, 0
     for seed in range(3):
         net = relu(features, seed=seed)
         x, y = points(net, count=30, seed=seed)
-        for epsilon in (0.02, 0.1):
-            ball = np.clip(x[:, None] + epsilon * grid, 0, 1).astype("float32")
-            logits = np.asarray(net(ball.reshape(-1, features)))
-            right = np.argmax(logits.reshape(len(x), len(grid), -1), -1) == y[:, None]
-            robust += right.all(axis=1).sum()
-            found = {
-                m: evaluation.certified(net, (x, y), mpat.Linf(epsilon), method=m)
-                for m in proven
-            }
-            assert not np.any(found["crown"] & ~right.all(axis=1))
-            assert not np.any(found["ibp"] & ~found["crown"])
-            for method, flags in found.items():
+        for epsilon in (0.02, 0.1, 0.3):
+            ball = mpat.Linf(epsilon)
+            around = np.clip(x[:, None] + epsilon * grid, 0, 1).astype("float32")
+            logits = np.asarray(net(around.reshape(-1, features)))
+            logits = logits.reshape(len(x), len(grid), -1)
+            own = logits[np.arange(len(x)), :, y]
+            worst = (own[:, :, None] - logits).min(axis=1)
+            worst[np.arange(len(x)), y] = np.inf
+            for bounds in margin_bounds(net, x, y, ball):
+                assert np.all(bounds <= worst)
+            right = np.all(np.argmax(logits, axis=-1) == y[:, None], axis=1)
+            robust += right.sum()
+            for method in proven:
+                flags = evaluation.certified(net, (x, y), ball, method=method)
+                assert not np.any(flags & ~right)
                 proven[method] += flags.sum()
     assert 0.4 * robust < proven["ibp"] <= proven["crown"] <= robust
     assert features == 1 or proven["ibp"] < proven["crown"]
@@ -184,17 +199,26 @@ def test_a_tiny_ball_is_certified_nearly_as_often():
 
 
 @METHODS
-@pytest.mark.parametrize("size", [1e8, 3e7])
-def test_what_rounding_decides_is_not_certified(method, size):
-    """z_0 = size x_0 + x_1 - size x_2 is 0.5 or 0, by the order of additions."""
-    net = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
-    kernel = np.array([[size, 0.0], [1.0, 0.0], [-size, 0.0]])
-    net.set_weights([kernel, np.zeros(2)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_rounding_decides_is_not_certified(method, order, hidden):
+    """z_0 = 1e8 x_0 + x_1 - 1e8 x_2 is 0.5 or 0, by the order of additions."""
+    sum_of_three = [layers.Dense(1), layers.ReLU()] if hidden else []
+    net = keras.Sequential([keras.Input((3,)), *sum_of_three, layers.Dense(2)])
+    kernel = np.array([[1e8], [1.0], [-1e8]])[list(order)]
+
+    def weights(scale):
+        first = [kernel * scale, np.zeros(1)] if hidden else []
+        last = [[1.0, 0.0]] if hidden else scale * kernel * [1.0, 0.0]
+        return [*first, np.array(last), np.zeros(2)]
+
     x, y = np.full((1, 3), 0.5, "float32"), np.zeros(1, "int32")
-    still = mpat.Linf(0.4, mutable=[False, True, False])  # exact margins: 0.1 to 0.9
-    assert not evaluation.certified(net, (x, y), still, method=method)[0]
-    net.set_weights([kernel / size * 4, np.zeros(2)])
-    x[0, 0] = 0.6
+    free = np.array([False, True, False])[list(order)]
+    ball = mpat.Linf(0.4, mutable=free)  # exact margins: 0.1 to 0.9
+    net.set_weights(weights(1.0))
+    assert not evaluation.certified(net, (x, y), ball, method=method)[0]
+    net.set_weights(weights(4e-8))
+    x[0, order.index(0)] = 0.6
     assert evaluation.certified(net, (x, y), mpat.Linf(0.01), method=method)[0]
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from keras import layers, ops
 
+from keras_mpat.evaluation.certification.activations import refuse
 from keras_mpat.evaluation.certification.layers import rules_of
 from keras_mpat.evaluation.certification.rounding import (
     TINY,
@@ -50,6 +51,8 @@ class Network:
     """
 
     def __init__(self, classifier):
+        if not graph.is_readable(classifier):
+            refuse(f"a {type(classifier).__name__}, whose layers cannot be read")
         self._steps: list[Step | None] = [None]
         self._end = self._read(graph.functional(classifier), 0)
         self._bent = self._behind_a_bend()
