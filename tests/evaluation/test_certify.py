@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 
 import keras_mpat as mpat
-from keras_mpat import attacks, datasets, evaluation
+from keras_mpat import attacks, backend, datasets, evaluation
 from tests import toy
 
 
 def evaluate(model, data, attack, **kwargs):
     kwargs = {"batch_size": 20, "verbose": False, **kwargs}
     return evaluation.evaluate_robustness(model, data, attack, **kwargs)
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Small nets need no graph, and tracing one takes a second."""
+    monkeypatch.setattr(backend, "function", lambda function: function)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,7 @@ def digits():
     )
     net.fit(*datasets.arrays("digits", "train")[:2], epochs=6, verbose=0)
     x, y, _ = datasets.arrays("digits", "test")
-    return net, x[:160], y[:160]
+    return net, x[:120], y[:120]
 
 
 def test_certified_examples_withstand_every_attack(digits):
@@ -36,19 +42,15 @@ def test_certified_examples_withstand_every_attack(digits):
     ball = mpat.Linf(0.02)
     suite = [
         attacks.PGD(ball, steps=20, objective=mpat.objectives.Margin(kappa=None)),
-        attacks.APGD(ball, steps=10),
-        attacks.Square(ball, queries=30),
+        attacks.Square(ball, queries=20),
     ]
-    result = evaluate(net, (x, y), suite, batch_size=160)
-    ibp, crown = (
-        evaluation.certified(net, (x, y), ball, method=method)
-        for method in ("ibp", "crown")
-    )
+    result = evaluate(net, (x, y), suite, batch_size=120)
+    crown = evaluation.certified(net, (x, y), ball)
     assert evaluation.contradictions(crown, result) == []
-    assert not np.any(ibp & ~crown) and not np.any(crown & ~result.clean)
+    assert not np.any(crown & ~result.clean)
     assert 0.5 < crown.mean() < result.robust_accuracy < result.clean_accuracy
-    smaller = evaluation.certified(net, (x, y), mpat.Linf(0.005))
-    assert not np.any(crown & ~smaller) and smaller.mean() > crown.mean()
+    ibp = evaluation.certified(net, (x, y), mpat.Linf(0.002), method="ibp")
+    assert 0.1 < ibp.mean() and not np.any(ibp & ~result.clean)
 
 
 @keras.saving.register_keras_serializable("keras_mpat_tests")
@@ -83,6 +85,7 @@ def two_balls():
     return {"small": attacks.RandomNoise(small), "chain": chain}
 
 
+@pytest.mark.usefixtures("eager")
 def test_skipping_changes_no_verdict():
     data, net = toy.data(70), toy.net()
     plain = evaluate(net, data, two_balls())
@@ -123,7 +126,8 @@ def count_batches(patch, limit=10**6):
     return done
 
 
-@pytest.mark.parametrize("interrupted", [0, 3, 6])
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("interrupted", [0, 6])
 def test_an_interrupted_evaluation_continues(tmp_path, monkeypatch, interrupted):
     options = dict(batch_size=8, certify=True)
     arguments = toy.net(), toy.data(150), two_balls()

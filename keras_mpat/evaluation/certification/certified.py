@@ -57,7 +57,8 @@ def certified(
             `can_certify` is False); an `AdversarialModel`, or the path of a `.keras`
             file.
         data: (x, y) arrays or a `tf.data.Dataset` of batches (x, y), in a fixed order.
-        threat_model: `Linf` or `L2`; mask and bounds count.
+        threat_model: `Linf`, `L2`, or your own if it moves no feature by more than its
+            epsilon; mask and bounds count.
         method: "crown" or "ibp".
         batch_size: examples per batch, >= 1; fewer where the memory asks for it.
         limit: look at the first `limit` examples only; `None`: all.
