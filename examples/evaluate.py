@@ -101,45 +101,32 @@ def suite(
 
 
 def evaluate(
-    run_dir,
-    *,
-    chosen: Mapping[str, attacks.Attack],
-    limit: int | None = None,
-    batch_size: int = 128,
-    state_dir=None,
-    seed: int = 0,
+    run_dir, *, chosen: Mapping[str, attacks.Attack], state_dir=None, **options
 ) -> mpat.evaluation.RobustnessResult:
     """Attacks the test images of a run's data set; continues after an interruption.
 
     Args:
         run_dir: the folder of a finished run.
         chosen: attacks by title.
-        limit: take the first `limit` test images only.
-        batch_size: images per batch.
         state_dir: where finished batches are kept; by default in `run_dir`, in a
             folder of its own for each classifier and choice of arguments.
-        seed: seed of the attacks' noise.
+        options: `limit`, `batch_size`, `seed`, `certify` of `evaluate_robustness`.
 
     Raises:
         ValueError: `run_dir` holds no finished run.
     """
     record, classifier = finished(run_dir)
-    options = {"batch_size": batch_size, "seed": seed}
+    state_dir = state_dir or state_folder(run_dir, chosen, options)
+    limit = options.pop("limit", None)
     x, y, _ = datasets.arrays(split="test", **source(record))
-    return evaluate_robustness(
-        classifier,
-        (x[:limit], y[:limit]),
-        chosen,
-        state_dir=state_dir or state_folder(run_dir, chosen, limit, **options),
-        verbose=sys.stdout.isatty(),
-        **options,
-    )
+    options |= {"state_dir": state_dir, "verbose": sys.stdout.isatty()}
+    return evaluate_robustness(classifier, (x[:limit], y[:limit]), chosen, **options)
 
 
-def state_folder(run_dir, chosen, limit, *, batch_size: int, seed: int) -> Path:
+def state_folder(run_dir, chosen, options) -> Path:
     """Where the work of one evaluation of a run is kept: arguments as of `evaluate`."""
     _, classifier = finished(run_dir)
-    key = repr([sorted(chosen.items()), limit, batch_size, seed]).encode()
+    key = repr([sorted(chosen.items()), sorted(options.items())]).encode()
     key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
     return Path(run_dir) / "evaluation_state" / key
 
@@ -154,6 +141,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
     flags.DEFINE_list("attacks", list(_SUITE), "Which attacks.")
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
+    flags.DEFINE_bool("certify", False, "Prove first; attack only the rest.")
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
     flags.DEFINE_bool("card", False, "Write a model card into the run directory.")
     flags.DEFINE_bool("audit", False, "Check how far the figures can be trusted.")
@@ -175,7 +163,8 @@ def main(arguments: list[str]) -> None:
         classes = datasets.info(**source(record)).num_classes
         run = {"num_classes": classes, "run_dir": given.run_dir}
         chosen = suite(epsilon, names=given.attacks, **run, **counts)
-        options = {name: given[name].value for name in ("limit", "batch_size", "seed")}
+        names = "limit", "batch_size", "seed", "certify"
+        options = {name: given[name].value for name in names}
         result = evaluate(
             given.run_dir, chosen=chosen, state_dir=given.state_dir, **options
         )
@@ -206,15 +195,12 @@ def _audited(given, chosen, ball, options):
     """The audit, if it was asked for; prints its table."""
     if not given.audit:
         return None
-    options = dict(options)
-    limit = options.pop("limit")
-    folder = given.state_dir or state_folder(given.run_dir, chosen, limit, **options)
+    folder = given.state_dir or state_folder(given.run_dir, chosen, options)
     try:
         report = write_audit(
             given.run_dir,
             chosen=chosen,
             ball=ball,
-            limit=limit,
             twins=given.twins,
             runs=given.runs,
             collapse_model=given.collapse_model,

@@ -462,6 +462,34 @@ MUTATIONS = (
         'return f"under {names}"',
         "tests/evaluation/test_card.py",
     ),
+    Mutation(
+        "bounds of a layer without room for rounding",
+        "evaluation/certification/rules.py",
+        "self._error = 2 * relative(terms + 16)",
+        "self._error = 0.0",
+        "tests/evaluation/test_certified.py",
+    ),
+    Mutation(
+        "the lines below and above a ReLU change places",
+        "evaluation/certification/rules.py",
+        "part = rising * line[:, None] + falling * chord[:, None]",
+        "part = rising * chord[:, None] + falling * line[:, None]",
+        "tests/evaluation/test_certified.py",
+    ),
+    Mutation(
+        "rounding narrows a box instead of widening it",
+        "evaluation/certification/rounding.py",
+        "return Box(self.low - slack, self.high + slack, self.gain)",
+        "return Box(self.low + slack, self.high - slack, self.gain)",
+        "tests/contracts/test_certified_layers.py",
+    ),
+    Mutation(
+        "what is certified in one ball is not attacked in another",
+        "evaluation/driver.py",
+        "if certifier.threat_model == self._parts[part].value.threat_model:",
+        "if True:",
+        "tests/evaluation/test_certify.py",
+    ),
 )
 
 

@@ -6,14 +6,20 @@
 `robustness.py` runs attacks (`driver.py`: on one chunk of examples), `result.py` keeps
 verdicts and `evidence.py` what proves them. `audit.py` says how far to trust them
 (`checks/`: one question each), `comparison.py` asks whether one method is better than
-another, `verification.py` whether another implementation agrees. `tables.py` prints,
-`card.py` writes model cards, `plots` draws (import it by name: it needs matplotlib).
-`embeddings.py` shows the latent space, `prototypes.py` what the prototypes of a head
-stand for, `prototype_attacks.py` builds the attacks that know them.
+another, `verification.py` whether another implementation agrees; `certification` proves
+what no attack can change. `tables.py` prints, `card.py` writes model cards, `plots`
+draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
+`prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
+the attacks that know them.
 """
 
 from keras_mpat.evaluation.audit import Audit, audit
 from keras_mpat.evaluation.card import ModelCard, model_card
+from keras_mpat.evaluation.certification import (
+    can_certify,
+    certified,
+    contradictions,
+)
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.evidence import Evidence
@@ -40,7 +46,10 @@ __all__ = [
     "Stage",
     "Verification",
     "audit",
+    "can_certify",
+    "certified",
     "compare",
+    "contradictions",
     "embeddings",
     "evaluate_robustness",
     "model_card",

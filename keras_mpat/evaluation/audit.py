@@ -127,6 +127,7 @@ def audit(
     batch_size: int = 128,
     state_dir: str | os.PathLike | None = None,
     seed: int = 0,
+    certify: bool = False,
     verbose: bool = True,
 ) -> Audit:
     """Evaluates a classifier and asks everything that may be wrong with the figure.
@@ -152,6 +153,7 @@ def audit(
         batch_size: examples per batch, >= 1.
         state_dir: where the evaluation keeps its work; an interrupted audit goes on.
         seed: seed of all noise, >= 0.
+        certify: whether the evaluation skips what it can prove.
         verbose: show progress.
 
     Returns:
@@ -190,6 +192,7 @@ def audit(
             state_dir=os.fspath(state_dir or folder),
             given=given,
             options=options,
+            certify=certify,
         )
         answers: list[Answer] = []
         for check in CHECKS:

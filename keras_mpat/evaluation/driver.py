@@ -2,13 +2,13 @@
 
 The examples of a chunk go through attack after attack, part after part of an attack
 that is a sequence, run after run. What a run has fooled is not attacked by the next
-one. Batches of one fixed size hold those that are left; the last one is filled up with
-copies. Every success is checked again from the array that is kept: in the ball, in the
-box, misclassified in float32.
+one, nor is what is certified. Batches of one fixed size hold those that are left; the
+last one is filled up with copies. Every success is checked again from the array that is
+kept: in the ball, in the box, misclassified in float32.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from keras import ops
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack
 from keras_mpat.attacks.attack import check_logits
+from keras_mpat.evaluation.certification import Certifier
 from keras_mpat.evaluation.state import Chunk
 from keras_mpat.objectives import CrossEntropy, Margin
 
@@ -61,10 +62,22 @@ class Driver:
         seed: of the attacks' noise.
         batch_size: examples per compiled batch.
         keep: whether chunks hold the adversarial examples.
+        certifiers: one for each threat model; what one proves, no attack in its threat
+            model is run on.
     """
 
-    def __init__(self, classifier, parts, *, seed: int, batch_size: int, keep: bool):
+    def __init__(
+        self,
+        classifier,
+        parts,
+        *,
+        seed: int,
+        batch_size: int,
+        keep: bool,
+        certifiers: Sequence[Certifier] = (),
+    ):
         self._classifier, self._parts, self._seed = classifier, parts, seed
+        self._certifiers = certifiers
         self._size, self._keep = batch_size, keep
         self._clean = backend.function(self._clean_pass)
         self._verdict = backend.function(self._verdict_pass)
@@ -139,11 +152,16 @@ class Driver:
         chunk.rows["broken by"] = np.full(len(x), -1, "int32")
         if self._keep:
             chunk.rows["adversarial"] = x.copy()
+        clean = found["clean"]
+        for number, certifier in enumerate(self._certifiers):
+            proven = np.zeros(len(x), "bool")
+            proven[clean] = certifier(x[clean], y[clean])
+            chunk.rows[f"certified {number}"] = proven
 
     def _run(self, chunk: Chunk, number: int, run: int, alive, data, step) -> None:
         start = chunk.position[2] if chunk.position[:2] == (number, run) else 0
         if not start:
-            chunk.rows["left"] = alive.copy()
+            chunk.rows["left"] = alive & ~self._proven(chunk, number)
         left, begun = np.flatnonzero(chunk.rows["left"]), time.perf_counter()
         for taken in range(start, len(left), self._size):
             filled, count = next(_batches(left[taken:], self._size))
@@ -156,6 +174,14 @@ class Driver:
             chunk.spent(number, begun - last)
             step(number, run + (taken + count) / len(left))
         chunk.position = (number, run + 1, 0)
+
+    def _proven(self, chunk: Chunk, part: int) -> np.ndarray:
+        """Which examples are certified in the threat model of a part."""
+        proven = np.zeros(len(chunk.rows["clean"]), "bool")
+        for number, certifier in enumerate(self._certifiers):
+            if certifier.threat_model == self._parts[part].value.threat_model:
+                proven |= chunk.rows[f"certified {number}"]
+        return proven
 
     def _enter(self, chunk: Chunk, number: int, examples, fooled, found) -> None:
         """Notes which part was the first to fool an example, and how."""

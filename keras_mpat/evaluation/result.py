@@ -78,6 +78,8 @@ class RobustnessResult:
             exactly 0; above a few percent, gradient attacks cannot be trusted.
         seed: seed of the attacks' noise.
         evidence: digests, and who was fooled by what; None in files of earlier states.
+        certified: bool (N,), proven to be robust against every attack and therefore
+            not attacked; `None`: nothing was to be proven.
     """
 
     clean: np.ndarray
@@ -86,6 +88,7 @@ class RobustnessResult:
     zero_gradients: float
     seed: int
     evidence: Evidence | None = None
+    certified: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -103,21 +106,29 @@ class RobustnessResult:
         return float(np.mean(self.robust))
 
     @property
+    def certified_accuracy(self) -> float | None:
+        """Share of examples that are certified: robust accuracy is not lower."""
+        return None if self.certified is None else float(np.mean(self.certified))
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of `robust_accuracy`."""
         return wilson_interval(int(np.sum(self.robust)), self.n)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; verdicts as strings of 0 and 1."""
+        proven = self.certified
         return {
             "n": self.n,
             "clean_accuracy": self.clean_accuracy,
             "robust_accuracy": self.robust_accuracy,
+            "certified_accuracy": self.certified_accuracy,
             "interval": list(self.interval),
             "zero_gradients": self.zero_gradients,
             "seed": self.seed,
             "clean": _to_text(self.clean),
             "robust": _to_text(self.robust),
+            "certified": None if proven is None else _to_text(proven),
             "stages": [stage.to_dict() for stage in self.stages],
             "evidence": None if self.evidence is None else self.evidence.to_dict(),
         }
@@ -142,6 +153,7 @@ class RobustnessResult:
             )
             for stage in values["stages"]
         )
+        proven = values.get("certified")  # files of earlier versions have none
         return cls(
             clean=_to_flags(values["clean"]),
             robust=_to_flags(values["robust"]),
@@ -149,6 +161,7 @@ class RobustnessResult:
             zero_gradients=values["zero_gradients"],
             seed=values["seed"],
             evidence=Evidence.from_dict(proof) if proof else None,
+            certified=None if proven is None else _to_flags(proven),
         )
 
     def __eq__(self, other: object) -> bool:

@@ -17,10 +17,11 @@ import numpy as np
 
 from keras_mpat.attacks import Attack
 from keras_mpat.attacks.worst_case import by_name
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, check_switch
 from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
+from keras_mpat.evaluation.certification import Certifier
 from keras_mpat.evaluation.evidence import DataDigest, Evidence, versions
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.progress import Progress
@@ -41,6 +42,7 @@ def evaluate_robustness(
     batch_size: int = 128,
     state_dir: str | os.PathLike | None = None,
     seed: int = 0,
+    certify: bool = False,
     verbose: bool = True,
 ) -> RobustnessResult:
     """Runs attacks on a classifier and returns the verdict for each example.
@@ -60,6 +62,8 @@ def evaluate_robustness(
         state_dir: folder in which the work is kept, adversarial examples included; the
             same call continues after an interruption.
         seed: seed of the attacks' noise, >= 0.
+        certify: first prove what can be proven (`certified`), and spare those examples
+            the attacks: they are robust. Ask `can_certify` whether a model allows it.
         verbose: show a progress bar with the time left.
 
     Returns:
@@ -67,23 +71,31 @@ def evaluate_robustness(
 
     Raises:
         ValueError: a count below 1, a model that ends in softmax, inputs outside the
-            bounds, labels that do not fit, no data, an attack that leaves the ball, or
-            a `state_dir` of another evaluation.
+            bounds, labels that do not fit, no data, an attack that leaves the ball, a
+            `state_dir` of another evaluation, or `certify` of a layer without bounds.
     """
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
         check_count("limit", limit, "None evaluates all examples.")
+    check_switch("certify", certify)
     classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
     named = _by_name(attacks, output[-1])
     for attack in named.values():
         attack.check(shape[1:], output[-1])
     parts = driver.plan(named, output[-1])
+    balls = _threat_models(parts) if certify else []
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
+    settings |= {"certify": True} if certify else {}
     identity = fingerprint(classifier, named) | settings
     state = saved_state.State(state_dir, identity)
     work = driver.Driver(
-        classifier, parts, seed=seed, batch_size=batch_size, keep=bool(state.folder)
+        classifier,
+        parts,
+        seed=seed,
+        batch_size=batch_size,
+        keep=bool(state.folder),
+        certifiers=[Certifier(classifier, b, "crown", batch_size) for b in balls],
     )
     size = _BATCHES * batch_size
     progress = Progress(parts, _count(data, limit, size), verbose)
@@ -100,7 +112,7 @@ def evaluate_robustness(
         progress.end_chunk()
     sha256 = {"weights": identity["weights"]} | seen.to_dict()
     evidence = _evidence(state, named, parts, sha256)
-    return _result(state, named, parts, seed, evidence)
+    return _result(state, named, parts, seed, evidence, len(balls))
 
 
 def _check(x, named: dict[str, Attack], shape, *, first: bool) -> None:
@@ -145,7 +157,18 @@ def _evidence(state, named, parts, sha256: dict[str, str]) -> Evidence:
     )
 
 
-def _result(state, named, parts, seed: int, evidence: Evidence) -> RobustnessResult:
+def _threat_models(parts) -> list:
+    """Those of the parts, each once."""
+    found: list = []
+    for part in parts:
+        if part.value.threat_model not in found:
+            found.append(part.value.threat_model)
+    return found
+
+
+def _result(
+    state, named, parts, seed: int, evidence: Evidence, balls: int
+) -> RobustnessResult:
     clean, stages = state.concatenated("clean"), []
     for number, (name, attack) in enumerate(named.items()):
         own = [
@@ -157,7 +180,9 @@ def _result(state, named, parts, seed: int, evidence: Evidence) -> RobustnessRes
         stages.append(Stage(name, repr(attack), own[-1].correct, seconds, tuple(own)))
     robust = np.logical_and.reduce([clean, *(stage.correct for stage in stages)])
     zero = float(np.mean(state.concatenated("zero gradient")))
-    return RobustnessResult(clean, robust, tuple(stages), zero, seed, evidence)
+    proofs = [state.concatenated(f"certified {number}") for number in range(balls)]
+    proven = np.logical_and.reduce(proofs) if proofs else None
+    return RobustnessResult(clean, robust, tuple(stages), zero, seed, evidence, proven)
 
 
 def fingerprint(classifier, named: dict[str, Attack]) -> dict:

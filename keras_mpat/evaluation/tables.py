@@ -43,6 +43,9 @@ def robustness_table(
         rows += _parts([result.stages[number].parts for result in results.values()])
     rows.append(["**worst case**", "", "", ""])
     rows[-1] += [f"**{_percent(r.robust)}**" for r in results.values()]
+    if any(result.certified is not None for result in results.values()):
+        rows.append(["[certified, attacked]", "", "", ""])
+        rows[-1] += [_between(result) for result in results.values()]
     rows.append(["zero input gradients", "", "", ""])
     rows[-1] += [f"{100 * result.zero_gradients:.2f} %" for result in results.values()]
     note = f"n = {first.n}; percent correct with 95 % Wilson intervals. "
@@ -63,6 +66,16 @@ def _parts(of_results: Sequence[tuple[Part, ...]]) -> list[list[str]]:
         [f"↳ {parts[0].name}", "", "", ""] + [_share(part.accuracy) for part in parts]
         for parts in zip(*of_results, strict=True)
     ]
+
+
+def _between(result: RobustnessResult) -> str:
+    """Where the robust accuracy of these examples lies, e.g. "[31.20, 89.10] %"."""
+    low = result.certified_accuracy
+    return (
+        "–"
+        if low is None
+        else f"[{100 * low:.2f}, {100 * result.robust_accuracy:.2f}] %"
+    )
 
 
 def prototype_table(

@@ -86,6 +86,26 @@ def tensors(view):
     return list(found.values())
 
 
+def in_order(view):
+    """All tensors of a view that its output needs, with their calls, inputs first."""
+    found, stack = {}, [(view.outputs[0], False)]
+    while stack:
+        tensor, ready = stack.pop()
+        if id(tensor) in found:
+            continue
+        call = producer(tensor)
+        if ready:
+            found[id(tensor)] = (tensor, call)
+        else:
+            stack += [(tensor, True), *((source, False) for source in sources(call))]
+    return list(found.values())
+
+
+def sources(call):
+    """The tensors that the call got, in order."""
+    return _tensors((call.args, call.kwargs))
+
+
 def unique_name(view, name):
     """`name`, numbered if a layer of the view has it: Keras wants names unique."""
     taken = {operation.name for operation in view.operations}

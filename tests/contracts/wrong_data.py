@@ -144,6 +144,34 @@ EVALUATION = {
     "no limit": "evaluate_robustness(net, (x, y), attack, limit=0)",
     "no batch": "evaluate_robustness(net, (x, y), attack, batch_size=0)",
     "a seed below 0 in evaluation": "evaluate_robustness(net, (x, y), attack, seed=-1)",
+    "certify that is no switch": (
+        "evaluate_robustness(net, (x, y), attack, certify='crown')"
+    ),
+    "a number for the ball to certify": "mpat.evaluation.certified(net, (x, y), 0.1)",
+    "an unknown method of certification": (
+        "mpat.evaluation.certified(net, (x, y), ball, method='crwn')"
+    ),
+    "a layer without bounds": (
+        "mpat.evaluation.certified(keras.Sequential([keras.Input((4,)), "
+        "layers.LayerNormalization(name='norm'), layers.Dense(2)]), (x, y), ball)"
+    ),
+    "an activation without bounds": (
+        "mpat.evaluation.certified(keras.Sequential([keras.Input((4,)), "
+        "layers.Dense(3, 'gelu', name='hidden'), layers.Dense(2)]), (x, y), ball)"
+    ),
+    "half precision to certify": (
+        "mpat.evaluation.certified(keras.Sequential([keras.Input((4,)), "
+        "layers.Dense(2, dtype='mixed_float16', name='half')]), (x, y), ball)"
+    ),
+    "a classifier to certify whose layers cannot be read": (
+        "mpat.evaluation.certified(toy.Opaque(), (x, y), ball)"
+    ),
+    "no example to certify": "mpat.evaluation.certified(net, (x, y), ball, limit=0)",
+    "gray levels to certify": "mpat.evaluation.certified(net, (255 * x, y), ball)",
+    "certificates of other examples": (
+        "mpat.evaluation.contradictions([True], "
+        "evaluate_robustness(net, (x, y), attack, verbose=False))"
+    ),
     "a classifier for embeddings": "mpat.evaluation.embeddings(net, x)",
     "no batch of embeddings": "mpat.evaluation.embeddings(model, x, batch_size=0)",
     "gray levels for embeddings": "mpat.evaluation.embeddings(model, 255 * x)",

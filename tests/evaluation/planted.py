@@ -185,6 +185,15 @@ def overflowing(x, layer):
     return ops.stack([base, base * (1 + 0.1 * linear(x))], axis=-1)
 
 
+def dense():
+    """`linear` as a net of stock layers, whose bounds can be certified."""
+    net = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(2)])
+    kernel = np.zeros((FEATURES, 2), "float32")
+    kernel[0] = -1.0, 1.0
+    net.set_weights([kernel, np.array([0.5, -0.5], "float32")])
+    return net
+
+
 def headed():
     """An `AdversarialModel` with a SoftTriple head on a net that `linear` describes."""
     inputs = keras.Input((FEATURES,))

@@ -32,6 +32,8 @@ def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fiel
         given={"twins": None, "runs": None, **(given or {})},
         options={"seed": 0, "batch_size": len(xy[0]), "verbose": False},
     )
+    if "result" in fields:  # made up: attacks do not break what is proven
+        subject.__dict__["result"] = fields["result"]
     return BY_NUMBER[number].run(subject)
 
 
@@ -197,6 +199,12 @@ CASES = {
         both={"xy": modes(), "given": fine(CONSTANT)},
         good={"xy": modes(), "given": fine(LINEAR)},
         severity="warning",
+    ),
+    "C36": case(
+        planted.dense(),
+        planted.dense(),
+        both={"result": result_of(np.zeros(24))},
+        good={},
     ),
     "C37": case(of_margin(planted.saturating), both={"xy": spread_out()}),
     "C38": case(of_margin(planted.stairs), both=SUITE),

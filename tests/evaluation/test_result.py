@@ -1,5 +1,6 @@
 """Results, their intervals, tables and pictures."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -59,6 +60,29 @@ def test_save_and_load(tmp_path):
     assert values["n"] == 5
     assert values["robust_accuracy"] == pytest.approx(0.6)
     assert values["stages"][0]["attack"] == "PGD(...)"
+
+
+def test_certified_examples_are_kept_and_shown(tmp_path):
+    plain, path = result(), tmp_path / "result.json"
+    proven = dataclasses.replace(plain, certified=np.array([1, 0, 0, 1, 0], bool))
+    assert proven.certified_accuracy == pytest.approx(0.4)
+    assert proven != plain
+    for kept in (plain, proven):
+        kept.save(path)
+        assert evaluation.RobustnessResult.load(path) == kept
+    loaded = evaluation.RobustnessResult.load(path)
+    np.testing.assert_array_equal(loaded.certified, proven.certified)
+    values = json.loads(path.read_text())
+    assert values["certified"] == "10010"
+    assert values["certified_accuracy"] == pytest.approx(0.4)
+    for name in ("certified", "certified_accuracy"):  # a file of an earlier version
+        del values[name]
+    path.write_text(json.dumps(values))
+    assert evaluation.RobustnessResult.load(path) == plain
+    named = {"PGD-10": attacks.PGD(mpat.Linf(0.1))}
+    table = evaluation.robustness_table({"a": plain, "b": proven}, named)
+    assert cells(table, "[certified, attacked]")[-2:] == ["–", "[40.00, 60.00] %"]
+    assert "certified" not in evaluation.robustness_table({"a": plain}, named)
 
 
 def test_equality_sees_verdicts_and_seed():

@@ -76,6 +76,15 @@ def test_finished_batches_are_not_computed_again(run_dir, monkeypatch):
     assert evaluate.evaluate(run_dir, **options) == first
 
 
+def test_certified_images_are_told_from_attacked_ones(run_dir):
+    options = {"chosen": evaluate.suite(0.01, names=["fgsm"]), "limit": 40}
+    result = evaluate.evaluate(run_dir, certify=True, **options)
+    assert 0 < result.certified_accuracy <= result.robust_accuracy
+    np.testing.assert_array_equal(
+        result.robust, evaluate.evaluate(run_dir, **options).robust
+    )
+
+
 def test_the_pictures_show_each_mode_and_stay_in_the_ball(run_dir):
     x, y, titles = evaluate.examples(run_dir)
     assert len(x) == 10

@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_mpat.attacks import APGD, PGD
+from keras_mpat.evaluation.certification import can_certify, certified
 from keras_mpat.evaluation.checks.check import (
     ERROR,
     INFO,
@@ -22,6 +23,7 @@ _MARGIN = Margin(kappa=None)
 _FACTOR = 1e4
 _WIDTH = 0.01  # half of a 95 % interval: 10 000 examples have it at any accuracy
 _SEEDS = 3
+_PROVEN = 200  # examples whose bounds are computed
 
 
 def undefended(subject) -> Finding:
@@ -111,7 +113,15 @@ def broader(subject) -> Finding:
 
 def floor(subject) -> Finding:
     """C36."""
-    raise NotRun("needs a net whose bounds can be certified")
+    if not can_certify(subject.classifier):
+        raise NotRun("needs a net of layers that `certified` knows")
+    x, y = subject.x[:_PROVEN], subject.y[:_PROVEN]
+    proven = certified(subject.classifier, (x, y), subject.threat_model)
+    robust = subject.result.robust[: len(x)]
+    broken = np.flatnonzero(proven & ~robust)
+    text = f"certified {share(np.mean(proven))}, attacked {share(np.mean(robust))}"
+    named = f", against each other on example {broken[0]}" if len(broken) else ""
+    return Finding(not len(broken), f"{text} of {len(x)} examples{named}")
 
 
 def groups_of(modes, y, num_classes: int) -> np.ndarray:

@@ -31,6 +31,7 @@ class Subject:
         state_dir: where the evaluation keeps its work.
         given: twins, runs, collapse_model, modes, record: see `audit`.
         options: seed, batch_size and verbose of `evaluate_robustness`.
+        certify: whether the evaluation skips what it can prove.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Subject:
         state_dir: str,
         given: dict,
         options: dict,
+        certify: bool = False,
     ):
         self.model, self.classifier = model, classifier
         self.all_x, self.all_y = data
@@ -53,7 +55,7 @@ class Subject:
         self.x = self.all_x[:examples].astype("float32")
         self.y = self.all_y[:examples].astype("int32")
         self.state_dir = state_dir
-        self.given, self._options = given, options
+        self.given, self._options, self._certify = given, options, certify
         self._verdicts: dict[str, np.ndarray] = {}
 
     @property
@@ -85,7 +87,8 @@ class Subject:
         """The evaluation that is audited, on all examples."""
         data = self.all_x, self.all_y
         folder = self.state_dir
-        return _evaluate(self.classifier, data, self.attack, folder, self._options)
+        options = self._options | {"certify": self._certify}
+        return _evaluate(self.classifier, data, self.attack, folder, options)
 
     @functools.cached_property
     def adversarial(self) -> tuple[np.ndarray, np.ndarray]:
