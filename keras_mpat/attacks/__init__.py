@@ -12,11 +12,15 @@ from keras_mpat.attacks.apgd import APGD
 from keras_mpat.attacks.attack import Attack, GradientAttack
 from keras_mpat.attacks.auto_attack import AutoAttack
 from keras_mpat.attacks.bim import BIM
+from keras_mpat.attacks.constraint_relaxation import ConstraintRelaxation
 from keras_mpat.attacks.cw import CW
 from keras_mpat.attacks.cwl2 import CWL2
 from keras_mpat.attacks.fab import FAB
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
+from keras_mpat.attacks.fmn import FMN
+from keras_mpat.attacks.margin_decomposition import MarginDecomposition
 from keras_mpat.attacks.mim import MIM
+from keras_mpat.attacks.multi_targeted import MultiTargeted
 from keras_mpat.attacks.pgd import PGD
 from keras_mpat.attacks.random_noise import RandomNoise
 from keras_mpat.attacks.square import Square
@@ -30,13 +34,17 @@ __all__ = [
     "CWL2",
     "FAB",
     "FGSM",
+    "FMN",
     "MIM",
     "PGD",
     "RFGSM",
     "Attack",
     "AutoAttack",
+    "ConstraintRelaxation",
     "GradientAttack",
     "LeastLikely",
+    "MarginDecomposition",
+    "MultiTargeted",
     "NextLabel",
     "RandomLabel",
     "RandomNoise",
