@@ -36,7 +36,7 @@ def _wrong(logits_fn, x, y):
 def test_distances_of_linear_models_are_exact(norm, num_classes):
     logits_fn, x, y, weights, bias = _linear(num_classes)
     exact = linear_distances(x, y, weights, bias, 0.0, 1.0, norm.__name__)
-    attack = FMN(norm(0.1), steps=12, target_classes="all")
+    attack = FMN(norm(0.1), steps=20, target_classes="all")
     x_adv, distance = _closest(attack, logits_fn, x, y)
     np.testing.assert_allclose(distance, exact, rtol=1e-4, atol=1e-6)
     found = np.isfinite(exact)
@@ -55,7 +55,7 @@ def test_bounds_masks_and_radii_per_feature_are_part_of_the_distance(norm):
     exact = linear_distances(
         x, y, weights, bias, low, high, norm.__name__, mutable=mutable
     )
-    options = {"steps": 12, "target_classes": "all"}
+    options = {"steps": 20, "target_classes": "all"}
     ball = norm(0.1, bounds=(low, high), mutable=mutable)
     x_adv, distance = _closest(FMN(ball, **options), logits_fn, x, y)
     np.testing.assert_allclose(distance, exact, rtol=1e-4, atol=1e-6)
