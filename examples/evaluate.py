@@ -53,8 +53,12 @@ _STRONG = {
     "pgd100": ("PGD-{}×{}", attacks.PGD, {"steps": 100, "restarts": 5}),
     "cw100": ("CW-{}×{}", attacks.CW, {"steps": 100, "restarts": 5}),
 }
-_ALL = _SUITE | _STRONG | {"autoattack": ("", attacks.AutoAttack, {})}
-_ALL["adaptive"] = ("", adaptive, {})
+_ALL = _SUITE | _STRONG
+_ALL |= {
+    "autoattack": ("", attacks.AutoAttack, {}),
+    "strict": ("", attacks.AutoAttack, {"version": "strict"}),
+    "adaptive": ("", adaptive, {}),
+}
 
 
 def suite(
@@ -71,7 +75,7 @@ def suite(
     Args:
         epsilon: radius of the Linf ball.
         names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise; and
-            pgd100, cw100, whose steps are epsilon / 10; autoattack; adaptive.
+            pgd100, cw100, whose steps are epsilon / 10; autoattack, strict; adaptive.
         steps_factor: multiplies the steps of all that iterate.
         restarts: replaces the restarts of those that restart.
         num_classes: of the data; AutoAttack has another protocol for two and three.

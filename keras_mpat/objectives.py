@@ -68,7 +68,7 @@ class CrossEntropy(Objective):
     """
 
     def __call__(self, targets, logits):
-        own, others = _own_and_others(targets, logits)
+        own, others = own_and_others(targets, logits)
         return ops.softplus(ops.logsumexp(others, axis=-1) - own)
 
     def targeted(self, targets, logits):
@@ -99,11 +99,11 @@ class Margin(Objective):
             check_not_negative("kappa", self.kappa, "logits", "The usual value is 50.")
 
     def __call__(self, targets, logits):
-        own, others = _own_and_others(targets, logits)
+        own, others = own_and_others(targets, logits)
         return self._lead(own - ops.max(others, axis=-1))
 
     def targeted(self, targets, logits):
-        own, others = _own_and_others(targets, logits)
+        own, others = own_and_others(targets, logits)
         return self._lead(ops.max(others, axis=-1) - own)
 
     def toward(self, labels, classes, logits):
@@ -136,7 +136,7 @@ class DLR(Objective):
 
     def __call__(self, targets, logits):
         _check_classes(logits, 3)
-        own, others = _own_and_others(targets, logits)
+        own, others = own_and_others(targets, logits)
         first, _, third = _largest(logits, 3)
         return _ratio(ops.max(others, axis=-1) - own, first - third)
 
@@ -209,10 +209,10 @@ def _ratio(lead, spread):
 
 def _own(classes, logits):
     """The logit of one class per example, (B,)."""
-    return _own_and_others(classes, logits)[0]
+    return own_and_others(classes, logits)[0]
 
 
-def _own_and_others(targets, logits):
+def own_and_others(targets, logits):
     """z_y (B,), and the logits (B, C) in which z_y can never win."""
     num_classes = logits.shape[-1]
     own = ops.one_hot(class_ids(targets, num_classes), num_classes, dtype=logits.dtype)

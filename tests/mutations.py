@@ -114,9 +114,9 @@ MUTATIONS = (
     ),
     Mutation(
         "every run of APGD aims at the likeliest wrong class",
-        "attacks/apgd.py",
-        "return wrong_class(labels, logits, number % count)",
-        "return wrong_class(labels, logits, 0 * number)",
+        "attacks/aims.py",
+        "return wrong_class(ids, logits, number % count)",
+        "return wrong_class(ids, logits, 0 * number)",
         "tests/attacks/test_apgd.py -k rank",
     ),
     Mutation(
@@ -160,6 +160,27 @@ MUTATIONS = (
         'return keep_closer(best, (x_adv, ops.where(fooled, distance, float("inf"))))',
         "return keep_closer(best, (x_adv, distance))",
         "tests/attacks/test_fab.py",
+    ),
+    Mutation(
+        "points outside the ball are judged",
+        "attacks/scheduled.py",
+        'allowed = np.ones(count, "bool") if inside is None else np.asarray(inside)',
+        'allowed = np.ones(count, "bool")',
+        "tests/attacks/test_scheduled.py",
+    ),
+    Mutation(
+        "margin decomposition raises the whole margin from the start",
+        "attacks/margin_decomposition.py",
+        "((part, first), (whole,",
+        "((whole, first), (whole,",
+        "tests/attacks/test_scheduled.py -k imbalanced",
+    ),
+    Mutation(
+        "FMN: the ball grows after a misclassified point",
+        "attacks/fmn.py",
+        "smaller = ops.minimum(radius * (1.0 - rate), best[1])",
+        "smaller = radius * (1.0 + rate)",
+        "tests/attacks/test_fmn.py -k radius_follows",
     ),
     Mutation(
         "CWL2: a constant that fooled grows on",

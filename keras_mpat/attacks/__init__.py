@@ -12,11 +12,13 @@ from keras_mpat.attacks.apgd import APGD
 from keras_mpat.attacks.attack import Attack, GradientAttack
 from keras_mpat.attacks.auto_attack import AutoAttack
 from keras_mpat.attacks.bim import BIM
+from keras_mpat.attacks.constraint_relaxation import ConstraintRelaxation
 from keras_mpat.attacks.cw import CW
 from keras_mpat.attacks.cwl2 import CWL2
 from keras_mpat.attacks.fab import FAB
 from keras_mpat.attacks.feature_matching import FeatureMatching
 from keras_mpat.attacks.fgsm import FGSM, RFGSM
+from keras_mpat.attacks.fmn import FMN
 from keras_mpat.attacks.latent_attack import LatentAttack
 from keras_mpat.attacks.latent_objectives import (
     LatentObjective,
@@ -24,7 +26,9 @@ from keras_mpat.attacks.latent_objectives import (
     TowardPrototype,
     UnnormalizedMargin,
 )
+from keras_mpat.attacks.margin_decomposition import MarginDecomposition
 from keras_mpat.attacks.mim import MIM
+from keras_mpat.attacks.multi_targeted import MultiTargeted
 from keras_mpat.attacks.pgd import PGD
 from keras_mpat.attacks.random_noise import RandomNoise
 from keras_mpat.attacks.square import Square
@@ -39,16 +43,20 @@ __all__ = [
     "CWL2",
     "FAB",
     "FGSM",
+    "FMN",
     "MIM",
     "PGD",
     "RFGSM",
     "Attack",
     "AutoAttack",
     "FeatureMatching",
+    "ConstraintRelaxation",
     "GradientAttack",
     "LatentAttack",
     "LatentObjective",
     "LeastLikely",
+    "MarginDecomposition",
+    "MultiTargeted",
     "NextLabel",
     "RandomLabel",
     "RandomNoise",

@@ -13,13 +13,10 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.attacks import adaptive_step
+from keras_mpat.attacks.aims import aimed
 from keras_mpat.attacks.attack import Attack, Goal, check_rule, per_example, worst_of
 from keras_mpat.attacks.diversified import diversified
-from keras_mpat.attacks.targets import (
-    check_target_classes,
-    num_aims,
-    wrong_class,
-)
+from keras_mpat.attacks.targets import check_target_classes, num_aims
 from keras_mpat.configurable import check_count, check_switch, numbers
 from keras_mpat.objectives import CrossEntropy, Objective
 from keras_mpat.threat_models import ThreatModel, check_threat_model
@@ -114,14 +111,10 @@ class APGD(Attack):
         return self.ascend(goal, x, start)
 
     def _goal(self, logits_fn, x, targets, keys, number):
-        if self.target_classes is None:
-            return Goal(logits_fn, x, targets, keys, self.objective)
-
-        def rule(labels, logits, _):
-            count = num_aims(self.target_classes, logits.shape[-1])
-            return wrong_class(labels, logits, number % count)
-
-        return _Toward(logits_fn, x, targets, keys, self.objective, rule)
+        count = None
+        if self.target_classes is not None:
+            count = num_aims(self.target_classes, logits_fn(x).shape[-1])
+        return aimed(logits_fn, x, targets, keys, self.objective, count, number)
 
     def ascend(self, goal, x, start):
         """One run of `steps` steps from `start`, inside the ball around x."""
@@ -203,14 +196,6 @@ class APGD(Attack):
             total = tuple(part / self.eot_iterations for part in total)
         gradient, values, logits = total
         return ops.nan_to_num(gradient), values, logits
-
-
-class _Toward(Goal):
-    """Leads away from the label and toward one wrong class; any wrong class will do."""
-
-    def __call__(self, x):
-        logits = ops.cast(self._logits_fn(x), "float32")
-        return self._objective.toward(self._labels, self._targets, logits), logits
 
 
 class _Climb(NamedTuple):

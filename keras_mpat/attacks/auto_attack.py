@@ -1,4 +1,4 @@
-"""AutoAttack: four attacks without a parameter to tune, for any number of classes.
+"""AutoAttack: attacks in a row without a parameter to tune, for any number of classes.
 
 result = evaluate_robustness(model, test, AutoAttack(keras_mpat.Linf("8/255")))
 for part in result.stages[0].parts:
@@ -11,7 +11,11 @@ import keras
 
 from keras_mpat.attacks.apgd import APGD
 from keras_mpat.attacks.attack import Attack
+from keras_mpat.attacks.constraint_relaxation import ConstraintRelaxation
 from keras_mpat.attacks.fab import FAB
+from keras_mpat.attacks.fmn import FMN
+from keras_mpat.attacks.margin_decomposition import MarginDecomposition
+from keras_mpat.attacks.multi_targeted import MultiTargeted
 from keras_mpat.attacks.square import Square
 from keras_mpat.attacks.worst_case import WorstCase
 from keras_mpat.choices import check_choice
@@ -20,7 +24,7 @@ from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _MARGIN = Margin(kappa=None)
 _MARGIN_ATTACK = ("APGD-margin", _MARGIN)
-_TARGETS = 9
+_TARGETS, _MANY_TARGETS = 9, 20
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -36,9 +40,11 @@ class AutoAttack(Attack):
 
     Args:
         threat_model: `Linf` or `L2`.
-        version: "standard"; "plus" (more restarts, untargeted attacks, too); or "rand"
-            (for classifiers that are random: gradients of 20 forward passes, and no
-            attack that counts on equal answers to equal inputs).
+        version: "standard"; "plus" (more restarts, untargeted attacks, too); "strict"
+            (the standard stages, and on what they leave `MultiTargeted`,
+            `MarginDecomposition`, `ConstraintRelaxation` and `FMN`, for a third more
+            passes); or "rand" (for classifiers that are random: gradients of 20 forward
+            passes, and no attack that counts on equal answers to equal inputs).
 
     Raises:
         ValueError: an unknown version, or a threat model of another norm.
@@ -104,6 +110,20 @@ def _plus(ball, num_classes: int) -> dict[str, Attack]:
     return parts | {k: v for k, v in standard.items() if k not in parts}
 
 
+def _strict(ball, num_classes: int) -> dict[str, Attack]:
+    """Attacks that fail for other reasons; with few classes they restart more often."""
+    wrong = num_classes - 1
+    others = {
+        "MultiTargeted": MultiTargeted(
+            ball, target_classes=_MANY_TARGETS, restarts=max(1, _TARGETS // wrong)
+        ),
+        "MarginDecomposition": MarginDecomposition(ball, restarts=3),
+        "ConstraintRelaxation": ConstraintRelaxation(ball, restarts=max(1, 4 - wrong)),
+        "FMN": FMN(ball, steps=100, restarts=5),
+    }
+    return _standard(ball, num_classes) | others
+
+
 def _rand(ball, num_classes: int) -> dict[str, Attack]:
     name, objective = ("APGD-DLR", DLR()) if num_classes > 2 else _MARGIN_ATTACK
     return {
@@ -112,4 +132,9 @@ def _rand(ball, num_classes: int) -> dict[str, Attack]:
     }
 
 
-_VERSIONS = {"standard": _standard, "plus": _plus, "rand": _rand}
+_VERSIONS = {
+    "standard": _standard,
+    "plus": _plus,
+    "strict": _strict,
+    "rand": _rand,
+}

@@ -10,17 +10,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mpat import backend, noise
+from keras_mpat import backend
 from keras_mpat.attacks.attack import per_example
-from keras_mpat.attacks.hyperplane import (
-    relative_distance,
-    relative_radius,
-    shortest_move,
-)
+from keras_mpat.attacks.hyperplane import relative_distance, shortest_move
 from keras_mpat.attacks.minimum_norm import (
     MinimumNormAttack,
     best_or_last,
-    keep_fooled,
+    dual_norm,
+    inner,
 )
 from keras_mpat.attacks.targets import (
     check_target_classes,
@@ -28,10 +25,7 @@ from keras_mpat.attacks.targets import (
     wrong_class,
 )
 from keras_mpat.configurable import check_between, check_count
-from keras_mpat.objectives import CrossEntropy, class_ids
-
-_POLISH = 3  # steps at the end that project x itself on the last boundary
-_BEYOND = 1.0 + 1e-5  # they aim at its far side: on it, float32 may see the near one
+from keras_mpat.objectives import class_ids
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -86,56 +80,35 @@ class FAB(MinimumNormAttack):
 
     @property
     def passes(self):
-        return 3 * (self.steps + _POLISH)
+        return 3 * self.steps
 
     def approach(self, logits_fn, x, targets, keys, number):
         logits = ops.cast(logits_fn(x), "float32")
         labels = class_ids(targets, logits.shape[-1])
         boundary = self._boundary(logits_fn, labels, logits, number)
 
-        def keep(best, x_adv, logits):
-            distance = relative_distance(self.threat_model, x_adv, x)
-            fooled = CrossEntropy().fooled(labels, logits)
-            return keep_fooled(best, x_adv, distance, fooled), fooled
-
         def step(_, state):
             x_adv, *best = state
             value, gradient, logits = boundary(x_adv)
-            best, fooled = keep(tuple(best), x_adv, logits)
+            best, fooled = self.keep(tuple(best), x_adv, x, labels, logits)
             x_adv = self._step(x, x_adv, value, gradient, fooled)
             return (self.settled(x_adv, x), *best)
 
-        def polish(_, state):
-            x_adv, *best = state
-            value, gradient, logits = boundary(x_adv)
-            best, _ = keep(tuple(best), x_adv, logits)
-            value = value - _inner(gradient, x_adv - x)
-            move = shortest_move(self.threat_model, x, value * _BEYOND, gradient)
-            x_adv = self.settled(self.threat_model.box(x + move), x)
-            return (x_adv, *best)
-
-        start = self._start(x, keys, number, logits.shape[-1])
-        nothing = ops.full_like(logits[:, 0], float("inf"))
+        start, nothing = x, ops.full_like(logits[:, 0], float("inf"))
+        if self.restarts > 1:
+            exact = num_aims(self.target_classes, logits.shape[-1])
+            start = self.start(x, keys, number, exact)
         last, *best = backend.loop(self.steps, step, (start, x, nothing))
-        start = best_or_last(best, last, x)[0]
-        last, *best = backend.loop(_POLISH, polish, (start, *best))
-        best, _ = keep(tuple(best), last, ops.cast(logits_fn(last), "float32"))
+        last, best = self.polished(x, labels, boundary, last, tuple(best))
         best = self.refined(logits_fn, x, targets, best)
         return best_or_last(best, last, x)
-
-    def _start(self, x, keys, number, num_classes):
-        if self.restarts == 1:
-            return x
-        half = self.threat_model.scaled(0.5)
-        point = half.sample(x, noise.fold(keys, number))
-        return ops.where(number < num_aims(self.target_classes, num_classes), x, point)
 
     def _step(self, x, x_adv, value, gradient, fooled):
         """The next point, from the function at x_adv (B,) and its slope there."""
         change = x_adv - x
         kept = ops.where(per_example(fooled, x), self.backward * change, change)
-        at_x = value - _inner(gradient, change)
-        at_kept = at_x + _inner(gradient, kept)
+        at_x = value - inner(gradient, change)
+        at_kept = at_x + inner(gradient, kept)
         moves = shortest_move(
             self.threat_model,
             ops.concatenate([x + kept, x]),
@@ -180,7 +153,7 @@ class FAB(MinimumNormAttack):
             def compare(rank, state):
                 wrong = rank + ops.cast(rank >= labels, "int32")
                 value, gradient, logits = toward(wrong)(x)
-                distance = ops.abs(value) / self._dual_norm(gradient)
+                distance = ops.abs(value) / dual_norm(self.threat_model, gradient)
                 closer = distance < state[0]
                 found = (distance, value, gradient)
                 return (
@@ -197,16 +170,6 @@ class FAB(MinimumNormAttack):
             return backend.loop(num_classes - 1, compare, state)[1:]
 
         return linearized
-
-    def _dual_norm(self, gradient):
-        steepest = self.threat_model.steepest(gradient)
-        steepest = relative_radius(self.threat_model) * steepest
-        return ops.maximum(_inner(gradient, steepest), 1e-37)
-
-
-def _inner(first, second):
-    """Inner product per example, (B,)."""
-    return ops.sum(first * second, axis=tuple(range(1, len(first.shape))))
 
 
 def _one_hot(ids, num_classes):

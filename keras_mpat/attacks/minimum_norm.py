@@ -5,15 +5,21 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from keras_mpat import backend
+from keras_mpat import backend, noise
 from keras_mpat.attacks.attack import Attack, Goal, LogitsFn, per_example, worst_of
-from keras_mpat.attacks.hyperplane import relative_distance
+from keras_mpat.attacks.hyperplane import (
+    relative_distance,
+    relative_radius,
+    shortest_move,
+)
 from keras_mpat.objectives import CrossEntropy, Margin
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _SLACK = 1e-6  # of epsilon: a closest point on the sphere may lie outside by rounding
 _REFINEMENTS = 3  # forward passes on the line from the closest point to x
 _BEYOND = 0.01  # of the way from the estimated boundary to the fooled side
+_POLISH = 3  # steps at the end that project x itself on the last boundary
+_FAR_SIDE = 1.0 + 1e-5  # they aim at it: on the boundary, float32 may see the near one
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +121,58 @@ class MinimumNormAttack(Attack):
         state = (ops.zeros_like(first), first, ops.ones_like(last), last, *best)
         return backend.loop(_REFINEMENTS, step, state)[4:]
 
+    def polished(self, x, labels, boundary, last, best):
+        """`best` after steps that project x itself on the boundary linearized last.
+
+        Args:
+            x, labels: clean inputs (B, ...) and their classes.
+            boundary: x -> (value (B,), gradient, logits) of the function that is 0 on
+                the boundary and above 0 beyond it.
+            last: where to begin if nothing was found.
+            best: (x_adv, distance).
+
+        Returns:
+            (last, best).
+        """
+
+        def step(_, state):
+            x_adv, *best = state
+            value, gradient, logits = boundary(x_adv)
+            best, _ = self.keep(tuple(best), x_adv, x, labels, logits)
+            value = value - inner(gradient, x_adv - x)
+            move = shortest_move(self.threat_model, x, value * _FAR_SIDE, gradient)
+            return (self.settled(self.threat_model.box(x + move), x), *best)
+
+        start = best_or_last(best, last, x)[0]
+        last, *best = backend.loop(_POLISH, step, (start, *best))
+        best, _ = self.keep(tuple(best), last, x, labels, boundary(last)[2])
+        return last, best
+
+    def keep(self, best, x_adv, x, labels, logits):
+        """(best, fooled): `best`, or x_adv where it is fooled and closer to x."""
+        fooled = CrossEntropy().fooled(labels, logits)
+        distance = relative_distance(self.threat_model, x_adv, x)
+        return keep_fooled(best, x_adv, distance, fooled), fooled
+
+    def start(self, x, keys, number, exact: int):
+        """x for the first `exact` runs, a random point near x for the others."""
+        half = self.threat_model.scaled(0.5)
+        point = half.sample(x, noise.fold(keys, number))
+        return ops.where(number < exact, x, point)
+
     def _limit(self):
         return ops.max(self.threat_model.radius) * (1.0 + _SLACK)
+
+
+def inner(first, second):
+    """Inner product per example, (B,)."""
+    return ops.sum(first * second, axis=tuple(range(1, len(first.shape))))
+
+
+def dual_norm(threat_model, gradient):
+    """How much a step of length 1 can change a linear function, (B,); above 0."""
+    steepest = relative_radius(threat_model) * threat_model.steepest(gradient)
+    return ops.maximum(inner(gradient, steepest), 1e-37)
 
 
 def keep_closer(first, second):

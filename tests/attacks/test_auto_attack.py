@@ -46,6 +46,24 @@ def test_other_versions():
     assert {attack.eot_iterations for attack in stages.values()} == {20}
 
 
+@pytest.mark.parametrize(
+    "num_classes, more",
+    [
+        (2, [9, 6, 3, 5]),
+        (3, [8, 6, 4, 5]),
+        (10, [9, 6, 3, 5]),
+        (100, [20, 6, 5, 5]),
+    ],
+)
+def test_strict_is_standard_and_more(num_classes, more):
+    standard, strict = runs(num_classes), runs(num_classes, "strict")
+    assert list(strict)[: len(standard)] == list(standard)
+    assert {name: strict[name] for name in standard} == standard
+    names = ["MultiTargeted", "MarginDecomposition", "ConstraintRelaxation", "FMN"]
+    assert list(strict)[len(standard) :] == names
+    assert [strict[name] for name in names] == more
+
+
 def test_settings_are_the_published_ones():
     stages = attacks.AutoAttack(BALL).stages(10)
     assert stages["APGD-CE"] == attacks.APGD(BALL, steps=100, restarts=1)
@@ -60,6 +78,7 @@ def test_settings_are_the_published_ones():
         (4, "plus", "AutoAttack plus"),
         (3, "standard", "AutoAttack-K"),
         (2, "rand", "AutoAttack-K rand"),
+        (10, "strict", "AutoAttack strict"),
     ],
 )
 def test_two_and_three_classes_are_named_otherwise(num_classes, version, title):
@@ -88,7 +107,8 @@ def linear(num_classes, features=12, count=40):
 
 
 def evaluate(num_classes, version="standard"):
-    model, x, y, vulnerable = linear(num_classes)
+    features = 12 if num_classes < 4 else 5  # else nearly all can be fooled
+    model, x, y, vulnerable = linear(num_classes, features)
     assert 0.2 < vulnerable.mean() < 0.8
     attack = attacks.AutoAttack(BALL, version=version)
     result = evaluation.evaluate_robustness(
@@ -108,7 +128,7 @@ def evaluate(num_classes, version="standard"):
         *(
             pytest.param(num_classes, version, marks=pytest.mark.slow)
             for num_classes in (2, 3, 8)
-            for version in ("plus", "rand")
+            for version in ("plus", "strict", "rand")
         ),
     ],
 )

@@ -125,9 +125,29 @@ ROWS = [
         random=True,
         linear={"steps": 20, "objective": Margin(None)},
     ),
+    Row(
+        lambda ball: attacks.MultiTargeted(ball, steps=3, target_classes=2),
+        random=True,
+        linear={"steps": 20},
+    ),
+    Row(
+        lambda ball: attacks.MarginDecomposition(ball, steps=4),
+        random=True,
+        linear={"steps": 20},
+    ),
+    Row(
+        lambda ball: attacks.ConstraintRelaxation(ball, cycles=1, steps=6),
+        random=True,
+        linear={"steps": 30},
+    ),
     Row(lambda ball: attacks.FAB(ball, steps=2, target_classes=2), nearest=True),
     Row(
         lambda ball: attacks.FAB(ball, steps=2, target_classes=None, restarts=2),
+        random=True,
+        nearest=True,
+    ),
+    Row(
+        lambda ball: attacks.FMN(ball, steps=4, restarts=2),
         random=True,
         nearest=True,
     ),

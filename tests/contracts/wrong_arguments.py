@@ -83,6 +83,36 @@ ATTACKS = {
     "FAB for a number": "attacks.FAB(0.3)",
     "AutoAttack of no version": "attacks.AutoAttack(ball, version='fast')",
     "ODI steps below 0": "attacks.APGD(ball, odi_steps=-1)",
+    "no steps of MultiTargeted": "attacks.MultiTargeted(ball, steps=0)",
+    "no restarts of MultiTargeted": "attacks.MultiTargeted(ball, restarts=0)",
+    "targets of MultiTargeted by another word": (
+        "attacks.MultiTargeted(ball, target_classes='top')"
+    ),
+    "half an ODI step": "attacks.MultiTargeted(ball, odi_steps=0.5)",
+    "a number for the ball of MultiTargeted": "attacks.MultiTargeted(0.3)",
+    "one step for both parts of the margin": (
+        "attacks.MarginDecomposition(ball, steps=1)"
+    ),
+    "no pair of runs": "attacks.MarginDecomposition(ball, restarts=0)",
+    "a class for the ball of MarginDecomposition": "attacks.MarginDecomposition(L2)",
+    "no cycles": "attacks.ConstraintRelaxation(ball, cycles=0)",
+    "a cycle that has no time to leave the ball": (
+        "attacks.ConstraintRelaxation(ball, steps=5)"
+    ),
+    "an enlargement below 0": "attacks.ConstraintRelaxation(ball, enlargement=-1)",
+    "an enlargement that is text": (
+        "attacks.ConstraintRelaxation(ball, enlargement='1')"
+    ),
+    "no restarts of ConstraintRelaxation": (
+        "attacks.ConstraintRelaxation(ball, restarts=0)"
+    ),
+    "text for the ball of ConstraintRelaxation": (
+        "attacks.ConstraintRelaxation('8/255')"
+    ),
+    "no steps of FMN": "attacks.FMN(ball, steps=0)",
+    "no restarts of FMN": "attacks.FMN(ball, restarts=0)",
+    "targets of FMN that are a list": "attacks.FMN(ball, target_classes=[1, 2])",
+    "a number for the ball of FMN": "attacks.FMN(0.3)",
     "no targets": "attacks.FAB(ball, target_classes=0)",
     "targets by another word": "attacks.FAB(ball, target_classes='most')",
     "a weight of the clean point above 1": "attacks.FAB(ball, alpha_max=10)",
