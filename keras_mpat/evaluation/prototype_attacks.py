@@ -136,7 +136,7 @@ def _inside(model, head) -> _Inside:
     if not isinstance(head, Head):
         raise ValueError(
             "`model` must have a head, which these attacks are about. Received: "
-            f"{type(model).__name__} {model.name!r} with head={head!r}. Pass an "
+            f"{type(model).__name__} with head={head!r}. Pass an "
             "AdversarialModel with one, or head=; attacks.AutoAttack needs none."
         )
     if not head.built:
