@@ -56,5 +56,6 @@ def rows_of(name: str, model, example_shape: tuple) -> np.ndarray:
         raise ValueError(
             f"`{name}` must map inputs like those of the model under attack, of shape "
             f"{tuple(example_shape)}, to one output. Received: a {name} of type "
-            f"{type(model).__name__}, which does not. Pass a model that was built for the same data."
+            f"{type(model).__name__}, which does not. Pass a model that was built for "
+            "the same data."
         ) from error
