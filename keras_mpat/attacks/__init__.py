@@ -29,6 +29,7 @@ from keras_mpat.attacks.latent_objectives import (
 from keras_mpat.attacks.margin_decomposition import MarginDecomposition
 from keras_mpat.attacks.mim import MIM
 from keras_mpat.attacks.multi_targeted import MultiTargeted
+from keras_mpat.attacks.near_miss import NearMiss
 from keras_mpat.attacks.pgd import PGD
 from keras_mpat.attacks.random_noise import RandomNoise
 from keras_mpat.attacks.square import Square
@@ -57,6 +58,7 @@ __all__ = [
     "LeastLikely",
     "MarginDecomposition",
     "MultiTargeted",
+    "NearMiss",
     "NextLabel",
     "RandomLabel",
     "RandomNoise",

@@ -40,6 +40,7 @@ class Attack(Configurable, abc.ABC):
     """
 
     threat_model: ThreatModel
+    near = 1.0  # evaluation spares examples with more of their margin left: `NearMiss`
 
     def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
         x, keys = self.prepare(logits_fn, x, targets, seed)

@@ -16,6 +16,7 @@ from keras_mpat.attacks.fab import FAB
 from keras_mpat.attacks.fmn import FMN
 from keras_mpat.attacks.margin_decomposition import MarginDecomposition
 from keras_mpat.attacks.multi_targeted import MultiTargeted
+from keras_mpat.attacks.near_miss import NearMiss
 from keras_mpat.attacks.square import Square
 from keras_mpat.attacks.worst_case import WorstCase
 from keras_mpat.choices import check_choice
@@ -43,8 +44,10 @@ class AutoAttack(Attack):
         version: "standard"; "plus" (more restarts, untargeted attacks, too); "strict"
             (the standard stages, and on what they leave `MultiTargeted`,
             `MarginDecomposition`, `ConstraintRelaxation` and `FMN`, for a third more
-            passes); or "rand" (for classifiers that are random: gradients of 20 forward
-            passes, and no attack that counts on equal answers to equal inputs).
+            passes); "quick" (a tenth of the passes, for development: 20 steps for all,
+            more and Square only for near misses); or "rand" (for classifiers that are
+            random: gradients of 20 forward passes, and no attack that counts on equal
+            answers to equal inputs).
 
     Raises:
         ValueError: an unknown version, or a threat model of another norm.
@@ -124,6 +127,19 @@ def _strict(ball, num_classes: int) -> dict[str, Attack]:
     return _standard(ball, num_classes) | others
 
 
+def _quick(ball, num_classes: int) -> dict[str, Attack]:
+    """A first look at all, then the best that is left for those nearly fooled."""
+    first = {"steps": 20, "objective": _MARGIN, "target_classes": 3}
+    again = {"steps": 50, "objective": _MARGIN, "target_classes": _TARGETS}
+    restarts = max(1, _TARGETS // (num_classes - 1) // 2)
+    return {
+        "APGD-CE": APGD(ball, steps=20),
+        "APGD-T": APGD(ball, **first),
+        "near: APGD-T": NearMiss(APGD(ball, restarts=restarts, **again)),
+        "near: Square": NearMiss(Square(ball)),
+    }
+
+
 def _rand(ball, num_classes: int) -> dict[str, Attack]:
     name, objective = ("APGD-DLR", DLR()) if num_classes > 2 else _MARGIN_ATTACK
     return {
@@ -136,5 +152,6 @@ _VERSIONS = {
     "standard": _standard,
     "plus": _plus,
     "strict": _strict,
+    "quick": _quick,
     "rand": _rand,
 }

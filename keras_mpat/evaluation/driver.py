@@ -2,9 +2,10 @@
 
 The examples of a chunk go through attack after attack, part after part of an attack
 that is a sequence, run after run. What a run has fooled is not attacked by the next
-one, nor is what is certified. Batches of one fixed size hold those that are left; the
-last one is filled up with copies. Every success is checked again from the array that is
-kept: in the ball, in the box, misclassified in float32.
+one, nor is what is certified, nor, by a `NearMiss`, what is far from fooled. Batches of
+one fixed size hold those that are left; the last one is filled up with copies. Every
+success is checked again from the array that is kept: in the ball, in the box,
+misclassified in float32.
 """
 
 import time
@@ -19,9 +20,11 @@ from keras_mpat.attacks import Attack
 from keras_mpat.attacks.attack import check_logits
 from keras_mpat.evaluation.certification import Certifier
 from keras_mpat.evaluation.state import Chunk
-from keras_mpat.objectives import CrossEntropy, Margin
+from keras_mpat.evaluation.verdicts import answer, check_example
+from keras_mpat.objectives import CrossEntropy
 
-_TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
+_LONG = 1000  # passes of an attack
+_SMALLEST = 16  # examples
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,11 @@ class Driver:
 
         gradient, _, logits = backend.input_gradient(goal, x)
         size = ops.max(ops.abs(ops.reshape(gradient, (x.shape[0], -1))), axis=-1)
-        return ~CrossEntropy().fooled(y, logits), size == 0, logits, *_answer(y, logits)
+        return ~CrossEntropy().fooled(y, logits), size == 0, logits, *answer(y, logits)
 
     def _verdict_pass(self, x_adv, y):
         logits = self._logits(x_adv)
-        return CrossEntropy().fooled(y, logits), *_answer(y, logits)
+        return CrossEntropy().fooled(y, logits), *answer(y, logits)
 
     def _run_of(self, part: Part) -> Callable:
         def run(x, y, keys, number):
@@ -125,6 +128,7 @@ class Driver:
             self._look(chunk, x, y)
         for number, part in enumerate(self._parts):
             alive = rows.setdefault(f"alive {part.attack}", rows["clean"].copy())
+            rows.setdefault(f"lead {part.attack}", rows["clean margin"].copy())
             for run in range(part.runs):
                 if (number, run) >= chunk.position[:2]:
                     self._run(chunk, number, run, alive, (x, y, first), step)
@@ -143,12 +147,12 @@ class Driver:
         }
         for rows, count in _batches(np.arange(len(x)), self._size):
             parts = self._clean(*map(ops.convert_to_tensor, (x[rows], y[rows])))
-            right, flat, logits, *answer = map(ops.convert_to_numpy, parts)
+            right, flat, logits, *said = map(ops.convert_to_numpy, parts)
             check_logits(logits)
-            values = (right, flat, *answer)
+            values = (right, flat, *said)
             for name, value in zip(found, values, strict=True):
                 found[name][rows[:count]] = value[:count]
-        chunk.rows |= found
+        chunk.rows |= found | {"clean margin": found["margin"].copy()}
         chunk.rows["broken by"] = np.full(len(x), -1, "int32")
         if self._keep:
             chunk.rows["adversarial"] = x.copy()
@@ -161,19 +165,33 @@ class Driver:
     def _run(self, chunk: Chunk, number: int, run: int, alive, data, step) -> None:
         start = chunk.position[2] if chunk.position[:2] == (number, run) else 0
         if not start:
-            chunk.rows["left"] = alive & ~self._proven(chunk, number)
+            spared = self._proven(chunk, number) | self._far(chunk, number)
+            chunk.rows["left"] = alive & ~spared
         left, begun = np.flatnonzero(chunk.rows["left"]), time.perf_counter()
         for taken in range(start, len(left), self._size):
-            filled, count = next(_batches(left[taken:], self._size))
+            size = self._size_for(number, len(left) - taken)
+            filled, count = next(_batches(left[taken:], size))
             fooled, found = self._attack(number, run, filled, data)
             fooled[count:] = False  # copies
             self._enter(chunk, number, filled, fooled, found)
+            lead = chunk.rows[f"lead {self._parts[number].attack}"]
+            np.maximum.at(lead, filled, found["margin"])
             alive[filled[fooled]] = False
             chunk.position = (number, run, taken + count)
             begun, last = time.perf_counter(), begun
             chunk.spent(number, begun - last)
             step(number, run + (taken + count) / len(left))
         chunk.position = (number, run + 1, 0)
+
+    def _size_for(self, part: int, left: int) -> int:
+        """The batch size, or a quarter of it for what is left to a long attack.
+
+        A second size is a second graph, which pays from about a thousand passes; those
+        for near misses seldom need the first.
+        """
+        quarter, attack = self._size // 4, self._parts[part].value
+        pays = (attack.passes >= _LONG or attack.near < 1) and quarter >= _SMALLEST
+        return quarter if pays and left <= 3 * quarter else self._size
 
     def _proven(self, chunk: Chunk, part: int) -> np.ndarray:
         """Which examples are certified in the threat model of a part."""
@@ -182,6 +200,14 @@ class Driver:
             if certifier.threat_model == self._parts[part].value.threat_model:
                 proven |= chunk.rows[f"certified {number}"]
         return proven
+
+    def _far(self, chunk: Chunk, part: int) -> np.ndarray:
+        """Which examples a part leaves out, because nothing came near fooling them."""
+        own, before = self._parts[part], self._parts[:part]
+        if all(earlier.attack != own.attack for earlier in before):
+            return np.zeros(len(chunk.rows["clean"]), "bool")  # nothing tried yet
+        lead = chunk.rows[f"lead {self._parts[part].attack}"]
+        return lead < own.value.near * chunk.rows["clean margin"]
 
     def _enter(self, chunk: Chunk, number: int, examples, fooled, found) -> None:
         """Notes which part was the first to fool an example, and how."""
@@ -202,33 +228,6 @@ class Driver:
         fooled, *found = map(ops.convert_to_numpy, (*verdict, inside))
         names = ("predicted", "margin", "adversarial")
         return np.array(fooled), dict(zip(names, found, strict=True))
-
-
-def _answer(y, logits):
-    """The class predicted, and the lead of the best wrong class; of NaN: infinity."""
-    lead = Margin(kappa=None)(y, logits)
-    lead = ops.where(ops.isnan(lead), float("inf"), lead)
-    return ops.argmax(logits, axis=-1), lead
-
-
-def check_example(found, inside, attack: Attack) -> None:
-    """Raises if an attack left the ball or the box.
-
-    Args:
-        found: what it returned, (B, ...).
-        inside: the same, projected.
-        attack: whose it is.
-    """
-    found, inside = ops.convert_to_numpy(found), ops.convert_to_numpy(inside)
-    low, high = attack.threat_model.bounds
-    width = float(np.max(np.asarray(high, "float64") - np.asarray(low, "float64")))
-    outside = np.abs(found.astype("float64") - inside).max()
-    if not outside <= _TOLERANCE * width:  # NaN, too
-        raise ValueError(
-            "`attacks` must return finite examples in the ball and the box. Received: "
-            f"{attack!r}, whose examples are {outside:.2g} outside (input units). End "
-            "its search with threat_model.project(x_adv, x)."
-        )
 
 
 def _batches(indices: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:

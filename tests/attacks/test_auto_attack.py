@@ -46,6 +46,18 @@ def test_other_versions():
     assert {attack.eot_iterations for attack in stages.values()} == {20}
 
 
+def test_quick_spends_its_time_on_near_misses():
+    stages = attacks.AutoAttack(BALL, version="quick").stages(10)
+    assert [attack.near for attack in stages.values()] == [1.0, 1.0, 0.2, 0.2]
+    assert runs(10, "quick") == {
+        "APGD-CE": 1,
+        "APGD-T": 3,
+        "near: APGD-T": 9,
+        "near: Square": 1,
+    }
+    assert runs(2, "quick")["near: APGD-T"] == 4
+
+
 @pytest.mark.parametrize(
     "num_classes, more",
     [
@@ -128,7 +140,7 @@ def evaluate(num_classes, version="standard"):
         *(
             pytest.param(num_classes, version, marks=pytest.mark.slow)
             for num_classes in (2, 3, 8)
-            for version in ("plus", "strict", "rand")
+            for version in ("plus", "strict", "quick", "rand")
         ),
     ],
 )

@@ -167,6 +167,7 @@ ROWS = [
     Row(
         lambda ball: attacks.WorstCase([attacks.RandomNoise(ball), attacks.FGSM(ball)])
     ),
+    Row(lambda ball: attacks.NearMiss(attacks.FGSM(ball)), norms=(Linf,)),
     Row(
         lambda ball: attacks.Transfer(
             attacks.PGD(ball, steps=3, restarts=2), surrogate=templates()[0]

@@ -68,6 +68,8 @@ ATTACKS = {
     "an objective by name": "attacks.PGD(ball, objective='margin')",
     "a class for the ball of Square": "attacks.Square(Linf)",
     "no queries": "attacks.Square(ball, queries=0)",
+    "near misses of no attack": "attacks.NearMiss(ball)",
+    "near misses by percent": "attacks.NearMiss(attack, within=20)",
     "half a query": "attacks.Square(ball, queries=0.5)",
     "no restarts of Square": "attacks.Square(ball, restarts=0)",
     "an initial_share of 0": "attacks.Square(ball, initial_share=0)",

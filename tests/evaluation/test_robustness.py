@@ -332,3 +332,42 @@ def test_no_model_variable_changes():
     before = toy.values(classifier.variables)
     evaluate(data=toy.data(12), model=classifier)
     toy.assert_same(toy.values(classifier.variables), before)
+
+
+@keras.saving.register_keras_serializable("test_robustness")
+@dataclass(frozen=True, eq=False)
+class ShortThenNear(attacks.Attack):
+    """Half a radius for all, then a whole one for those nearly fooled."""
+
+    threat_model: mpat.Linf
+    within: float = 0.5
+
+    def stages(self, num_classes):
+        options = {"steps": 1, "random_start": False, "step_size": 0.1}
+        return {
+            "short": attacks.PGD(self.threat_model, **options),
+            "near": attacks.NearMiss(
+                attacks.FGSM(self.threat_model), within=self.within
+            ),
+        }
+
+    def search(self, logits_fn, x, targets, keys):
+        return x
+
+
+@pytest.mark.parametrize(("within", "lost"), [(0.5, True), (0.3, False)])
+def test_near_misses_are_those_with_little_of_their_margin_left(within, lost, tmp_path):
+    # After half a radius a third of the margin of 0.15 is left, more of larger ones.
+    attack = ShortThenNear(BALL, within)
+    result = evaluate(attack, state_dir=tmp_path)
+    first, second = result.stages[0].parts
+    np.testing.assert_array_equal(first.correct, MARGINS > 0.11)
+    expected = (MARGINS > 0.11) & ~((MARGINS == 0.15) & lost)
+    np.testing.assert_array_equal(second.correct, expected)
+    again = evaluate(attack, batch_size=3)  # alone or in company
+    np.testing.assert_array_equal(again.robust, result.robust)
+
+
+def test_near_miss_alone_is_its_attack():
+    near = attacks.NearMiss(attacks.FGSM(BALL), within=0.1)
+    np.testing.assert_array_equal(evaluate(near).robust, evaluate().robust)
