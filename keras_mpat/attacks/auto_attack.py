@@ -129,13 +129,17 @@ def _strict(ball, num_classes: int) -> dict[str, Attack]:
 
 def _quick(ball, num_classes: int) -> dict[str, Attack]:
     """A first look at all, then the best that is left for those nearly fooled."""
-    first = {"steps": 20, "objective": _MARGIN, "target_classes": 3}
-    again = {"steps": 50, "objective": _MARGIN, "target_classes": _TARGETS}
-    restarts = max(1, _TARGETS // (num_classes - 1) // 2)
+    again = APGD(
+        ball,
+        steps=50,
+        restarts=max(1, _TARGETS // (num_classes - 1) // 2),
+        objective=_MARGIN,
+        target_classes=_TARGETS,
+    )
     return {
         "APGD-CE": APGD(ball, steps=20),
-        "APGD-T": APGD(ball, **first),
-        "near: APGD-T": NearMiss(APGD(ball, restarts=restarts, **again)),
+        "APGD-T": APGD(ball, steps=20, objective=_MARGIN, target_classes=3),
+        "near: APGD-T": NearMiss(again),
         "near: Square": NearMiss(Square(ball)),
     }
 

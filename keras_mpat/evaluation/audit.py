@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from keras_mpat.attacks import Attack
-from keras_mpat.configurable import check_count
+from keras_mpat.evaluation.audit_inputs import check_options, checked
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
 from keras_mpat.evaluation.checks.check import ERROR, FAIL, NOT_RUN, PASS
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult
+from keras_mpat.evaluation.robustness import named_attacks
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _NO_LOGITS = "needs logits, see C01: attacks refuse probabilities"
@@ -76,6 +77,12 @@ class Audit:
                 f"{a.check.number} ({a.severity}), {a.check.title}: {a.text}"
                 for a in self.flags
             ],
+            "not_run": [
+                answer.check.number
+                for answer in self.answers
+                if answer.status == NOT_RUN
+            ],
+            "sha256": self.result and self.result.evidence.sha256,
             "checks": [answer.to_dict() for answer in self.answers],
             "result": self.result and self.result.to_dict(),
         }
@@ -146,8 +153,8 @@ def audit(
         collapse_model: a classifier of the fine labels, for data with several modes per
             class.
         modes: fine labels (N,), for data with several modes per class.
-        record: what is known of the training; `selected_on`: what the weights were
-            chosen on, e.g. "last epoch" or "validation".
+        record: what is known of the training; `selected_on`: "last epoch" (nothing
+            was chosen), "validation" or "test".
         train: (x, y) training images, which attacks on the head imitate.
         examples: the dearer checks take this many, >= 1.
         batch_size: examples per batch, >= 1.
@@ -161,16 +168,18 @@ def audit(
         need.
 
     Raises:
-        ValueError: not a classifier, data or a threat model.
+        ValueError: not a classifier, data or a threat model, something beside them
+            that does not fit, or a `state_dir` of another evaluation.
 
     References:
         Carlini et al., arXiv:1902.06705; Pintor et al., arXiv:2106.09947; Croce and
         Hein, arXiv:2003.01690.
     """
     check_threat_model(threat_model)
-    check_count("examples", examples, "500 suits most.")
-    check_count("batch_size", batch_size, "128 suits most.")
+    check_options(examples, batch_size, seed, certify, verbose)
     classifier = load_classifier(model_or_path, softmax=True)
+    if attack is not None:
+        named_attacks(attack, classifier.output_shape[-1])  # raises unless it is one
     data = _arrays(data, classifier.output_shape[-1])
     given = {
         "twins": twins,
@@ -180,6 +189,7 @@ def audit(
         "record": record,
         "train": train,
     }
+    given = checked(given, classifier, data, threat_model)
     options = {"seed": seed, "batch_size": batch_size, "verbose": verbose}
     with tempfile.TemporaryDirectory() as folder:
         subject = Subject(
@@ -196,13 +206,19 @@ def audit(
         )
         answers: list[Answer] = []
         for check in CHECKS:
-            if answers and answers[0].status == FAIL:
-                answers.append(Answer(check, NOT_RUN, check.severity, _NO_LOGITS))
-                continue
-            answers.append(check.run(subject))
+            answers.append(_answer(check, subject, answers))
             if verbose:
                 print(f"{check.number} {answers[-1].status}: {check.title}", flush=True)
         return Audit(tuple(answers), vars(subject).get("result"), subject.n)
+
+
+def _answer(check, subject: Subject, before: list[Answer]) -> Answer:
+    """The answer to one check; the evaluation itself is run when it may be."""
+    if before and before[0].status == FAIL:
+        return Answer(check, NOT_RUN, check.severity, _NO_LOGITS)
+    if len(before) == 2 and before[1].status != FAIL:
+        _ = subject.result  # what it refuses is an error of the call
+    return check.run(subject)
 
 
 def _arrays(data, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from typing import Any
 from keras_mpat.attacks import AutoAttack
 from keras_mpat.evaluation.card_checks import (
     as_dict,
-    check_flags,
+    check_audit,
     check_same,
     check_verification,
 )
@@ -116,7 +116,7 @@ def model_card(
         "results": [_result(one) for one in results],
         "summary": _summary(results),
         "training": None if training is None else as_dict("training", training),
-        "audit": _flags(audit),
+        "audit": _flags(audit, results),
         "verification": verified,
     }
     return ModelCard(values)
@@ -177,9 +177,9 @@ def _summary(results: Sequence[RobustnessResult]) -> dict[str, Any]:
     }
 
 
-def _flags(audit) -> dict[str, Any] | None:
+def _flags(audit, results) -> dict[str, Any] | None:
     if audit is None:
         return None
     values = as_dict("audit", audit)
-    check_flags(values)
+    check_audit(values, results)
     return values | {"flags": list(values["flags"])}

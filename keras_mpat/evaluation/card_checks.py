@@ -79,12 +79,20 @@ def check_verification(
         )
 
 
-def check_flags(audit: Mapping[str, Any]) -> None:
-    """Raises unless an audit tells its flags."""
+def check_audit(audit: Mapping[str, Any], results: Sequence[RobustnessResult]) -> None:
+    """Raises unless an audit tells its flags, and is of one of these evaluations."""
     if not isinstance(audit.get("flags"), (list, tuple)):
         raise ValueError(
             "`audit` must have the list 'flags', empty where nothing was found. "
             f"Received: an audit with {sorted(audit)}. Pass what the audit returned."
+        )
+    own = audit.get("sha256")
+    known = {_of(result, "weights", "inputs") for result in results}
+    if own and (own["weights"], own["inputs"]) not in known:
+        raise ValueError(
+            "`audit` must be of the evaluation on the card (sha256 of weights and "
+            "inputs). Received: an audit of another model or other data. Audit this "
+            "one."
         )
 
 

@@ -123,9 +123,11 @@ def _stages(values: Mapping[str, Any]) -> str:
 def _audit(audit: Mapping[str, Any] | None) -> str:
     if audit is None:
         return "Not audited: read the robust accuracy as an upper bound."
-    if not audit["flags"]:
-        return "Audited; no flags."
-    return "\n".join(f"- {_line(flag)}" for flag in audit["flags"])
+    left = audit.get("not_run") or []
+    lines = [f"Verdict: {audit['verdict']}."] if audit.get("verdict") else []
+    lines += [f"Not run: {', '.join(left)}."] if left else []
+    lines += [f"- {_line(flag)}" for flag in audit["flags"]] or ["No flags."]
+    return "\n".join(lines)
 
 
 def _verification(values: Mapping[str, Any]) -> str:

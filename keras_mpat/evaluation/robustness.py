@@ -80,7 +80,7 @@ def evaluate_robustness(
     check_switch("certify", certify)
     classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
-    named = _by_name(attacks, output[-1])
+    named = named_attacks(attacks, output[-1])
     for attack in named.values():
         attack.check(shape[1:], output[-1])
     parts = driver.plan(named, output[-1])
@@ -202,7 +202,8 @@ def _config_digest(value) -> str:
     return saved_state.digest([np.array(json.dumps(config, default=str))])
 
 
-def _by_name(attacks, num_classes: int) -> dict[str, Attack]:
+def named_attacks(attacks, num_classes: int) -> dict[str, Attack]:
+    """The attacks by name, of one attack, a list or a dict."""
     if not isinstance(attacks, (list, tuple, Mapping)):
         attacks = [attacks]
     for attack in attacks.values() if isinstance(attacks, Mapping) else attacks:

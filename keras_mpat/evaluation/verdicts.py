@@ -6,7 +6,7 @@ from keras import ops
 from keras_mpat.attacks import Attack
 from keras_mpat.objectives import Margin
 
-_TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
+TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
 
 
 def answer(y, logits):
@@ -28,7 +28,7 @@ def check_example(found, inside, attack: Attack) -> None:
     low, high = attack.threat_model.bounds
     width = float(np.max(np.asarray(high, "float64") - np.asarray(low, "float64")))
     outside = np.abs(found.astype("float64") - inside).max()
-    if not outside <= _TOLERANCE * width:  # NaN, too
+    if not outside <= TOLERANCE * width:  # NaN, too
         raise ValueError(
             "`attacks` must return finite examples in the ball and the box. Received: "
             f"{attack!r}, whose examples are {outside:.2g} outside (input units). End "

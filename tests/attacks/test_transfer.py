@@ -185,7 +185,7 @@ def softmax():
 @pytest.mark.parametrize(
     ("surrogate", "message"),
     [
-        (linear(FIRST, "narrow"), r"inputs like .*\(4,\).*'narrow', which does not"),
+        (linear(FIRST, "narrow"), r"inputs like .*\(4,\).*Sequential, which does not"),
         (
             keras.Sequential([keras.Input((4,)), layers.Dense(3)], name="three"),
             r"`surrogate` must have the 2 classes.*'three' .*\(None, 3\)",

@@ -107,6 +107,32 @@ LATER_BATCHES = {
 EVALUATION = {
     "a path where nothing is": "evaluate_robustness('nothing.keras', (x, y), attack)",
     "a function for a model": "evaluate_robustness(lambda z: z, (x, y), attack)",
+    "a twin for other inputs": (
+        "mpat.evaluation.audit(net, (x, y), ball, twins={'standard': vision})"
+    ),
+    "an audit with twins without names": (
+        "mpat.evaluation.audit(net, (x, y), ball, twins=[net])"
+    ),
+    "the audited net as its twin": (
+        "mpat.evaluation.audit(net, (x, y), ball, twins={'standard': net})"
+    ),
+    "runs that are paths": (
+        "mpat.evaluation.audit(net, (x, y), ball, runs=['evaluation.json'])"
+    ),
+    "too few modes": "mpat.evaluation.audit(net, (x, y), ball, modes=y[:3])",
+    "a record that is text": (
+        "mpat.evaluation.audit(net, (x, y), ball, record='last epoch')"
+    ),
+    "weights chosen on something unknown": (
+        "mpat.evaluation.audit(net, (x, y), ball, record={'selected_on': 'luck'})"
+    ),
+    "an audit with training images alone": (
+        "mpat.evaluation.audit(net, (x, y), ball, train=x)"
+    ),
+    "an audit of no examples": "mpat.evaluation.audit(net, (x, y), ball, examples=0)",
+    "an attack by name in an audit": (
+        "mpat.evaluation.audit(net, (x, y), ball, attack='pgd', verbose=False)"
+    ),
     "an attack by name in evaluation": "evaluate_robustness(net, (x, y), 'pgd')",
     "an attack class in evaluation": "evaluate_robustness(net, (x, y), attacks.PGD)",
     "a threat model for an attack": "evaluate_robustness(net, (x, y), ball)",

@@ -46,6 +46,19 @@ class Suite(attacks.Attack):
 
 
 @keras.saving.register_keras_serializable("planted")
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forgetful(attacks.Attack):
+    """Looks at what FGSM finds, and returns the clean input."""
+
+    threat_model: Linf
+
+    def search(self, logits_fn, x, targets, keys):
+        found = attacks.FGSM(self.threat_model).search(logits_fn, x, targets, keys)
+        logits_fn(found)
+        return x
+
+
+@keras.saving.register_keras_serializable("planted")
 class Function(layers.Layer):
     """A layer of one Python function of x (B, FEATURES) and its seed generator."""
 

@@ -10,7 +10,7 @@ import pytest
 import keras_mpat as mpat
 from keras_mpat import Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
-from keras_mpat.evaluation.checks import CHECKS, Answer, Subject
+from keras_mpat.evaluation.checks import CHECKS, Answer, Subject, protocol
 from keras_mpat.evaluation.loading import load_classifier
 from tests.evaluation import planted
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
@@ -114,7 +114,17 @@ def result_of(flags):
     return mpat.evaluation.RobustnessResult(flags, flags, (), 0.0, 0)
 
 
-THREE = [result_of(np.arange(20) < k) for k in (10, 11, 12)]
+def other_seed(number):
+    """The result of `LINEAR` as if it had other weights."""
+    found = evaluation.evaluate_robustness(
+        LINEAR, data(), attacks.FGSM(BALL), verbose=False
+    )
+    sha256 = found.evidence.sha256 | {"weights": f"seed {number}"}
+    evidence = dataclasses.replace(found.evidence, sha256=sha256)
+    return dataclasses.replace(found, evidence=evidence)
+
+
+TWO = [other_seed(1), other_seed(2)]
 
 CASES = {
     "C01": case(model(planted.softmax)),
@@ -148,7 +158,11 @@ CASES = {
     "C18": case(of_margin(planted.valley), both={"xy": at_edge()}, good={}),
     "C19": case(CONSTANT),
     "C20": case(of_margin(planted.sharp), severity="warning"),
-    "C21": case(model(planted.noisy)),
+    "C21": case(
+        LINEAR,
+        both={"attack": planted.Forgetful(BALL)},
+        good={"attack": attacks.FGSM(BALL)},
+    ),
     "C22": case(
         of_margin(planted.chained),
         both={"xy": inside(), "attack": attacks.FGSM(BALL)},
@@ -181,17 +195,17 @@ CASES = {
     "C30": case(LINEAR, both={}, good={"xy": many()}, slow=True),
     "C31": case(
         LINEAR,
-        both={"given": {"record": {"selected_on": "best on the test set"}}},
+        both={"given": {"record": {"selected_on": "test"}}},
         good={"given": {"record": {"selected_on": "last epoch"}}},
     ),
     "C32": case(
-        LINEAR, both={"given": {"runs": THREE[:2]}}, good={"given": {"runs": THREE}}
+        LINEAR, both={"given": {"runs": TWO[:1]}}, good={"given": {"runs": TWO}}
     ),
     "C33": case(
         planted.headed(),
         planted.headed(),
         both={"attack": attacks.RandomNoise(BALL)},
-        good={"attack": attacks.APGD(BALL, steps=20)},
+        good={"attack": attacks.APGD(BALL, steps=20), "given": {"train": modes()}},
         slow=True,
     ),
     "C34": case(
@@ -236,6 +250,51 @@ def test_every_check_has_a_planted_model():
 def test_what_is_only_reported_passes(number, tmp_path):
     given = twins(standard=LINEAR)
     assert answer(number, LINEAR, folder=tmp_path, **given).status == "pass"
+
+
+def test_a_twin_that_is_not_trained_is_no_twin(tmp_path):
+    constant = planted.dense()
+    constant.set_weights([np.zeros((planted.FEATURES, 2)), np.array([3.0, 0.0])])
+    for number, name in (("C27", "standard"), ("C29", "no head"), ("C14", "standard")):
+        given = {"given": {"twins": {name: constant}}}
+        found = answer(number, LINEAR, folder=tmp_path, **given)
+        assert found.status == "not run" and "trained" in found.text
+
+
+def test_another_ball_than_that_of_the_attacks_is_no_threat_model(tmp_path):
+    found = answer("C05", LINEAR, folder=tmp_path, attack=Suite(Linf(0.19)))
+    assert found.status == "fail" and "another threat model" in found.text
+
+
+def test_proofs_are_attacked_even_where_the_evaluation_spares_them(
+    tmp_path, monkeypatch
+):
+    def everything(classifier, xy, ball):
+        return np.ones(len(xy[1]), "bool")
+
+    monkeypatch.setattr(protocol, "certified", everything)
+    flags = np.ones(24, "bool")
+    spared = dataclasses.replace(result_of(flags), certified=flags)
+    found = answer("C36", planted.dense(), folder=tmp_path, result=spared)
+    assert found.status == "fail"
+
+
+def test_the_same_run_three_times_is_one_seed(tmp_path):
+    given = {"given": {"runs": [TWO[0], TWO[0], TWO[0]]}}
+    found = answer("C32", LINEAR, folder=tmp_path, attack=attacks.FGSM(BALL), **given)
+    assert found.status == "fail" and found.text.startswith("2 seeds")
+
+
+def test_an_unexpected_error_is_an_answer(tmp_path):
+    def broken(subject):
+        raise RuntimeError("out of luck")
+
+    check = dataclasses.replace(BY_NUMBER["C01"], measure=broken)
+    found = check.run(None)
+    assert (found.status, found.text) == (
+        "not run",
+        "stopped by RuntimeError: out of luck",
+    )
 
 
 NEEDS = {

@@ -5,6 +5,7 @@ function and an entry in the `CHECKS` of its file.
 """
 
 from keras_mpat.evaluation.checks import (
+    adaptive,
     convergence,
     gradients,
     outputs,
@@ -15,7 +16,7 @@ from keras_mpat.evaluation.checks import (
 from keras_mpat.evaluation.checks.check import Answer, Check, Finding, NotRun
 from keras_mpat.evaluation.checks.subject import Subject
 
-_FILES = (outputs, threat, gradients, convergence, rivals, protocol)
+_FILES = (outputs, threat, gradients, convergence, rivals, adaptive, protocol)
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (check for file in _FILES for check in file.CHECKS),

@@ -54,6 +54,10 @@ class Check:
             found = self.measure(subject)
         except NotRun as reason:
             return Answer(self, NOT_RUN, self.severity, str(reason))
+        except Exception as error:  # one failure must not lose the other answers
+            first = str(error).split("\n")[0][:200]
+            text = f"stopped by {type(error).__name__}: {first}"
+            return Answer(self, NOT_RUN, self.severity, text)
         status = PASS if found.passed else FAIL
         return Answer(self, status, found.severity or self.severity, found.text)
 

@@ -141,12 +141,15 @@ def _best_losses(subject) -> np.ndarray:
 def _curve(subject) -> tuple[list[float], float, float]:
     """Accuracies at (0, 1/4, 1/2, 1) epsilon; in half of the range; in all of it."""
     ball = subject.threat_model
-    if np.ndim(ball.radius) or ball.mutable is not None:
-        raise NotRun("needs one epsilon for all features, and no mask")
+    if np.ndim(ball.radius) or ball.mutable is not None or ball.radius == 0:
+        raise NotRun("needs one epsilon above 0 for all features, and no mask")
+    if any(np.ndim(bound) for bound in ball.bounds):
+        raise NotRun("needs one range for all features")
     ends = (np.zeros((1, *subject.x.shape[1:])) + bound for bound in ball.bounds)
     ends = (ops.convert_to_tensor(end.astype("float32")) for end in ends)
     corner = float(ops.convert_to_numpy(ball.distance(*ends))[0])
-    factors = [0.0, 0.25, 0.5, 1.0, 0.5 * corner / ball.radius, corner / ball.radius]
+    whole = (1 - 1e-6) * corner / ball.radius  # the box itself is refused, by rounding
+    factors = [0.0, 0.25, 0.5, 1.0, 0.5 * whole, whole]
     values = []
     for factor in factors:
         wide = ball.scaled(factor)

@@ -1,7 +1,6 @@
 """What the checks of an audit measure on; what is dear is computed once."""
 
 import functools
-import glob
 import hashlib
 import json
 import os
@@ -12,9 +11,17 @@ from keras import ops
 
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack, AutoAttack
+from keras_mpat.evaluation import driver
 from keras_mpat.evaluation.checks.check import NotRun
-from keras_mpat.evaluation.robustness import evaluate_robustness, fingerprint
+from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.evaluation.robustness import (
+    evaluate_robustness,
+    fingerprint,
+    named_attacks,
+)
 from keras_mpat.objectives import CrossEntropy
+
+_WORSE = 0.15  # of clean accuracy, by which a twin may be worse
 
 
 class Subject:
@@ -79,7 +86,10 @@ class Subject:
         twins = self.given.get("twins") or {}
         for name in names:
             if name in twins:
-                return twins[name]
+                twin, own = load_classifier(twins[name]), self.right(self.x).mean()
+                if self.accuracy(twin) < own - _WORSE:
+                    raise NotRun(f"needs twins[{name!r}] that is trained as well")
+                return twin
         raise NotRun(f"needs twins[{names[0]!r}]")
 
     @functools.cached_property
@@ -88,18 +98,22 @@ class Subject:
         data = self.all_x, self.all_y
         folder = self.state_dir
         options = self._options | {"certify": self._certify}
-        return _evaluate(self.classifier, data, self.attack, folder, options)
+        return evaluate_robustness(
+            self.classifier, data, self.attack, state_dir=folder, **options
+        )
+
+    @functools.cached_property
+    def plan(self) -> list:
+        """The parts of the evaluation, in order."""
+        return driver.plan(
+            named_attacks(self.attack, self.num_classes), self.num_classes
+        )
 
     @functools.cached_property
     def adversarial(self) -> tuple[np.ndarray, np.ndarray]:
-        """(x_adv, broken): read from the files of the evaluation, all examples."""
-        _ = self.result
-        parts = []
-        for path in sorted(glob.glob(os.path.join(self.state_dir, "chunk-*.npz"))):
-            with np.load(path, allow_pickle=False) as stored:
-                parts.append((stored["adversarial"], stored["broken by"] >= 0))
-        x_adv, broken = (np.concatenate(rows) for rows in zip(*parts, strict=True))
-        return x_adv, broken
+        """(x_adv (M, ...), broken (N,)): the examples that fool, and whose they are."""
+        evidence = self.result.evidence
+        return evidence.adversarial, evidence.broken_by >= 0
 
     def part(self, *names: str) -> tuple[float, float]:
         """(accuracy before, accuracy after) a part of the evaluation.
@@ -113,7 +127,13 @@ class Subject:
                 if part.name in names:
                     return before, part.accuracy
                 before = part.accuracy
-        raise NotRun("needs AutoAttack as the evaluation")
+        raise NotRun("needs AutoAttack, standard or strict, as the evaluation")
+
+    def accuracy(self, model) -> float:
+        """Share of the first examples that another classifier tells right, clean."""
+        logits = [model(part, training=False) for part in _parts(self.x)]
+        guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
+        return float(np.mean(guesses == self.y))
 
     def robust(self, attack: Attack, model=None, n: int | None = None) -> np.ndarray:
         """Verdicts (n,) of another attack on the first examples; bool."""
@@ -124,7 +144,8 @@ class Subject:
         if key not in self._verdicts:
             folder = os.path.join(self.state_dir, "checks", key)
             data, quiet = (self.x[:n], self.y[:n]), self._options | {"verbose": False}
-            self._verdicts[key] = _evaluate(model, data, attack, folder, quiet).robust
+            found = evaluate_robustness(model, data, attack, state_dir=folder, **quiet)
+            self._verdicts[key] = found.robust
         return self._verdicts[key]
 
     def predict(self, x: np.ndarray, batch_size: int | None = None) -> np.ndarray:
@@ -188,10 +209,5 @@ class Subject:
         return ops.convert_to_numpy(noise.fold(keys, number))
 
 
-def _evaluate(model, data, attack, folder, options):
-    """`evaluate_robustness`; what it refuses (a softmax, NaN) is not run."""
-    try:
-        return evaluate_robustness(model, data, attack, state_dir=folder, **options)
-    except ValueError as error:
-        reason = str(error).split(". ")[0]
-        raise NotRun(f"needs a model that can be attacked: {reason}") from error
+def _parts(x: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(x, -(-len(x) // 128))
