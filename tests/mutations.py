@@ -511,6 +511,34 @@ MUTATIONS = (
         "if True:",
         "tests/evaluation/test_certify.py",
     ),
+    Mutation(
+        "an audit that lacks checks has passed",
+        "evaluation/audit.py",
+        'return "incomplete" if any(a.status == NOT_RUN for a in errors) else "passed"',
+        'return "passed" if any(a.status == NOT_RUN for a in errors) else "passed"',
+        "tests/evaluation/test_audit.py",
+    ),
+    Mutation(
+        "any share is within the threshold of an audit",
+        "evaluation/checks/check.py",
+        "return share <= max(limit, 1 / n) + 1e-9",
+        "return share <= 1.0",
+        "tests/evaluation/test_audit.py",
+    ),
+    Mutation(
+        "what is certified and broken contradicts nothing",
+        "evaluation/checks/protocol.py",
+        "broken = np.flatnonzero(proven & ~robust)",
+        "broken = np.flatnonzero(proven & robust & ~robust)",
+        "tests/evaluation/test_audit.py",
+    ),
+    Mutation(
+        "near misses alone are nobody",
+        "evaluation/driver.py",
+        "if all(earlier.attack != own.attack for earlier in before):",
+        "if False:",
+        "tests/evaluation/test_robustness.py",
+    ),
 )
 
 
