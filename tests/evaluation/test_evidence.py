@@ -110,10 +110,10 @@ def test_a_file_of_an_earlier_state_loads(found, tmp_path):
 
 
 def test_undefined_logits_lead_by_infinity(tmp_path):
-    from keras_mpat.evaluation.driver import _answer
+    from keras_mpat.evaluation.verdicts import answer
 
     logits = np.array([[1.0, 3.0], [np.nan, 0.0]], "float32")
-    answer = _answer(*map(ops.convert_to_tensor, (np.array([0, 1]), logits)))
-    predicted, lead = map(ops.convert_to_numpy, answer)
+    said = answer(*map(ops.convert_to_tensor, (np.array([0, 1]), logits)))
+    predicted, lead = map(ops.convert_to_numpy, said)
     assert predicted[0] == 1
     np.testing.assert_array_equal(lead, [2.0, np.inf])
