@@ -20,8 +20,9 @@ def runs(num_classes, version="standard"):
 
 def test_stages_follow_the_number_of_classes():
     targeted = {"APGD-CE": 1, "APGD-T": 9, "FAB-T": 9, "Square": 1}
-    assert runs(10) == runs(100) == targeted
-    assert runs(4) == targeted | {"APGD-T": 3, "FAB-T": 3}
+    again = {"near: APGD-T": 18, "near: Square": 1}
+    assert runs(10) == runs(100) == targeted | again
+    assert runs(4) == targeted | {"APGD-T": 3, "FAB-T": 3} | again | {"near: APGD-T": 6}
     assert runs(3) == {
         "APGD-CE": 1,
         "APGD-DLR": 1,
@@ -34,7 +35,8 @@ def test_stages_follow_the_number_of_classes():
 
 def test_other_versions():
     assert list(runs(10, "plus")) == [
-        *("APGD-CE", "APGD-DLR", "FAB", "Square", "APGD-T", "FAB-T")
+        *("APGD-CE", "APGD-DLR", "FAB", "Square", "APGD-T", "FAB-T"),
+        *("near: APGD-T", "near: Square"),
     ]
     assert runs(10, "plus")["APGD-CE"] == runs(10, "plus")["FAB"] == 5
     assert "APGD-DLR" not in runs(2, "plus")
