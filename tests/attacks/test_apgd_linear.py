@@ -65,7 +65,7 @@ def test_verdicts_in_the_euclidean_ball_are_exact_for_every_example(name, num_cl
     _check(name, num_classes, flags, vulnerable)
 
 
-@pytest.mark.parametrize("norm", [Linf, L2])
+@pytest.mark.parametrize("norm", [Linf, pytest.param(L2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["margin toward each", "dlr", "dlr toward each"])
 def test_scale_and_shift_of_the_logits_change_no_verdict(norm, name):
     given = problem(4)

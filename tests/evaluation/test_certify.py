@@ -127,7 +127,7 @@ def count_batches(patch, limit=10**6):
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("interrupted", [0, 6])
+@pytest.mark.parametrize("interrupted", [pytest.param(0, marks=pytest.mark.slow), 6])
 def test_an_interrupted_evaluation_continues(tmp_path, monkeypatch, interrupted):
     options = dict(batch_size=8, certify=True)
     arguments = toy.net(), toy.data(150), two_balls()

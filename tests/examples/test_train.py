@@ -255,9 +255,9 @@ def test_missing_data_is_said_at_once_and_leaves_nothing(tmp_path, command_line)
 @pytest.mark.parametrize(
     ("flag", "nearest"),
     [
-        ("--strategy=pdg", "pgd"),
+        pytest.param("--strategy=pdg", "pgd", marks=pytest.mark.slow),
         ("--head=softtriple", "soft_triple"),
-        ("--dataset=mnits", "mnist"),
+        pytest.param("--dataset=mnits", "mnist", marks=pytest.mark.slow),
     ],
 )
 def test_the_command_line_names_the_nearest_choice(flag, nearest, run_script, tmp_path):

@@ -53,7 +53,9 @@ def trained(policy):
     return model, history
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 def test_training_is_finite_and_as_robust_as_in_float32(policy):
     model, history = trained(policy)
     assert model.classifier.dtype_policy.name == policy
