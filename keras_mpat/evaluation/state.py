@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import time
+import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,16 +76,14 @@ class State:
     def chunk(self, number: int, data: str) -> Chunk:
         """A chunk as it was left, or a new one, for data with this digest."""
         path = self._path(number)
-        if path is None or not os.path.exists(path):
-            chunk = Chunk(number, data)
-        else:
-            chunk = _read(path, number)
-            if chunk.digest != data:
-                raise ValueError(
-                    "`state_dir` holds an evaluation of other data (inputs and "
-                    f"labels). Received: state_dir={self.folder!r}, chunk {number}. "
-                    "Pass a new folder, or remove this one."
-                )
+        chunk = _read(path, number) if path and os.path.exists(path) else None
+        chunk = chunk or Chunk(number, data)
+        if chunk.digest != data:
+            raise ValueError(
+                "`state_dir` holds an evaluation of other data (inputs and "
+                f"labels). Received: state_dir={self.folder!r}, chunk {number}. "
+                "Pass a new folder, or remove this one."
+            )
         self._chunks[number] = chunk
         return chunk
 
@@ -120,9 +120,13 @@ class State:
         return os.path.join(self.folder, f"chunk-{number:06d}.npz")
 
 
-def _read(path: str, number: int) -> Chunk:
-    with np.load(path, allow_pickle=False) as stored:
-        rows = {name: stored[name] for name in stored.files}
+def _read(path: str, number: int) -> Chunk | None:
+    """The chunk of a file; `None` of one that a crash of the machine has torn."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            rows = {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError):
+        return None
     digest, head = str(rows.pop("data")), json.loads(str(rows.pop("head")))
     position = tuple(head["position"])
     return Chunk(number, digest, rows, position, head["seconds"], head["finished"])

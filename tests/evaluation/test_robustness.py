@@ -371,3 +371,11 @@ def test_near_misses_are_those_with_little_of_their_margin_left(within, lost, tm
 def test_near_miss_alone_is_its_attack():
     near = attacks.NearMiss(attacks.FGSM(BALL), within=0.1)
     np.testing.assert_array_equal(evaluate(near).robust, evaluate().robust)
+
+
+@pytest.mark.parametrize("left", [0, 20, -40])
+def test_a_torn_file_is_computed_again(tmp_path, left):
+    expected = evaluate(state_dir=tmp_path)
+    (path,) = tmp_path.glob("chunk-*.npz")
+    path.write_bytes(path.read_bytes()[:left])
+    assert evaluate(state_dir=tmp_path) == expected
