@@ -99,3 +99,19 @@ def test_an_unfinished_run_is_refused(tmp_path):
     RunDirectory(tmp_path, {"epochs": 3}).update(settings={"epochs": 3})
     with pytest.raises(ValueError, match="training was interrupted"):
         evaluate.finished(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_audits_and_puts_the_flags_on_the_card(run_dir, run_script):
+    script = ["examples/evaluate.py", "--run_dir", run_dir, "--limit", "20"]
+    options = ["--attacks", "pgd10", "--audit", "--audit_examples", "10", "--card"]
+    done = run_script(*script, *options)
+    assert done.returncode in (1, 2), done.stderr
+    report = json.loads((run_dir / "audit.json").read_text())
+    assert report["exit_code"] == done.returncode and len(report["checks"]) == 38
+    assert f"audit {report['verdict']}" in done.stdout.split("worst case")[1]
+    stopped = [c for c in report["checks"] if c["found"].startswith("stopped by")]
+    assert not stopped
+    card = json.loads((run_dir / "card.json").read_text())
+    assert card["audit"]["verdict"] == report["verdict"]
+    assert card["audit"]["sha256"] == card["results"][0]["sha256"]
