@@ -95,6 +95,15 @@ def check_between(name: str, value, low: float, high: float, fix: str) -> None:
         )
 
 
+def check_share(name: str, value, unit: str, fix: str) -> None:
+    """Raises unless `value` is a number above 0 and at most 1."""
+    array = numbers(value)
+    if array.ndim or not 0 < array <= 1:
+        raise ValueError(
+            f"`{name}` must lie in (0, 1] ({unit}). Received: {name}={value!r}. {fix}"
+        )
+
+
 def numbers(value) -> np.ndarray:
     """`value` as a float64 array; NaN where it is no number: booleans, text, None."""
     try:

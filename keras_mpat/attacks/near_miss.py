@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 import keras
 
 from keras_mpat.attacks.attack import Attack
-from keras_mpat.configurable import numbers
+from keras_mpat.configurable import check_share
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -39,12 +39,8 @@ class NearMiss(Attack):
                 "`attack` must be an attack. Received: "
                 f"attack={self.attack!r}. Pass attacks.Square(keras_mpat.Linf(0.3))."
             )
-        share = numbers(self.within)
-        if share.ndim or not 0 < share <= 1:
-            raise ValueError(
-                "`within` must lie in (0, 1] (share of the clean margin). Received: "
-                f"within={self.within!r}. 0.2 takes about a tenth of the examples."
-            )
+        fix = "0.2 takes about a tenth of the examples."
+        check_share("within", self.within, "share of the clean margin", fix)
 
     @property
     def threat_model(self):  # type: ignore[override]

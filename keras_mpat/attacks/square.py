@@ -13,7 +13,7 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks._pyramids import Pyramids
 from keras_mpat.attacks._windows import Stripes, shares
 from keras_mpat.attacks.attack import Attack, Goal, per_example, worst_of
-from keras_mpat.configurable import check_count, check_switch, numbers
+from keras_mpat.configurable import check_count, check_share, check_switch
 from keras_mpat.objectives import Margin
 from keras_mpat.threat_models import L2, Linf, ThreatModel, check_threat_model
 
@@ -69,13 +69,10 @@ class Square(Attack):
             )
         check_count("queries", self.queries, "The usual number is 5000.")
         check_count("restarts", self.restarts, "One run is restarts=1.")
-        share = numbers(self.initial_share)
-        if share.ndim or not 0 < share <= 1:
-            raise ValueError(
-                "`initial_share` must lie in (0, 1] (share of the pixels in the first "
-                f"window). Received: initial_share={self.initial_share!r}. The usual "
-                "value is 0.8."
-            )
+        unit = "share of the pixels in the first window"
+        check_share(
+            "initial_share", self.initial_share, unit, "The usual value is 0.8."
+        )
         check_switch("rescale_schedule", self.rescale_schedule)
 
     @property

@@ -29,9 +29,7 @@ _PROVEN = 200  # examples whose bounds are computed
 def undefended(subject) -> Finding:
     """C27."""
     attack = PGD(subject.threat_model, steps=50, objective=_MARGIN)
-    left = float(
-        np.mean(subject.robust(attack, load_classifier(subject.twin("standard"))))
-    )
+    left = float(np.mean(subject.robust(attack, subject.twin("standard"))))
     return Finding(left <= 0.01, f"PGD-50 leaves {share(left)} of the standard net")
 
 
@@ -49,7 +47,7 @@ def rescaled(subject) -> Finding:
 
 def ablation(subject) -> Finding:
     """C29."""
-    twin = load_classifier(subject.twin("no head"))
+    twin = subject.twin("no head")
     attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
     own, other = subject.robust(attack), subject.robust(attack, twin)
     gained, lost = int(np.sum(own & ~other)), int(np.sum(other & ~own))

@@ -90,11 +90,9 @@ def transferred(subject) -> Finding:
 
 def surrogates(subject) -> Finding:
     """C23."""
-    twin = load_classifier(subject.twin("standard"))
+    twin = subject.twin("standard")
     moved = _examples_of(subject, twin)
-    logits = [ops.cast(twin(part, training=False), "float32") for part in _parts(moved)]
-    guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
-    at_home, here = np.mean(guesses != subject.y), np.mean(~subject.right(moved))
+    at_home, here = 1 - subject.accuracy(twin, moved), np.mean(~subject.right(moved))
     text = f"examples fool the surrogate in {share(at_home)} of cases"
     return Finding(True, f"{text} and this model in {share(here)}")
 
@@ -149,10 +147,6 @@ def _examples_of(subject, model) -> np.ndarray:
 
     compiled, keys = backend.function(run), subject.keys(14, subject.n)
     return subject.compute(compiled, subject.x, subject.y, keys)[0]
-
-
-def _parts(x: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(x, -(-len(x) // 128))
 
 
 CHECKS = (

@@ -81,16 +81,15 @@ class Subject:
             raise NotRun(f"needs {words}")
         return self.given[name]
 
-    def twin(self, *names: str):
-        """The first twin of these names; raises `NotRun` where there is none."""
+    def twin(self, name: str):
+        """The classifier of this twin; raises `NotRun` where none is that good."""
         twins = self.given.get("twins") or {}
-        for name in names:
-            if name in twins:
-                twin, own = load_classifier(twins[name]), self.right(self.x).mean()
-                if self.accuracy(twin) < own - _WORSE:
-                    raise NotRun(f"needs twins[{name!r}] that is trained as well")
-                return twin
-        raise NotRun(f"needs twins[{names[0]!r}]")
+        if name not in twins:
+            raise NotRun(f"needs twins[{name!r}]")
+        twin = load_classifier(twins[name])
+        if self.accuracy(twin) < self.right(self.x).mean() - _WORSE:
+            raise NotRun(f"needs twins[{name!r}] that is trained as well")
+        return twin
 
     @functools.cached_property
     def result(self):
@@ -129,21 +128,21 @@ class Subject:
                 before = part.accuracy
         raise NotRun("needs AutoAttack, standard or strict, as the evaluation")
 
-    def accuracy(self, model) -> float:
-        """Share of the first examples that another classifier tells right, clean."""
-        logits = [model(part, training=False) for part in _parts(self.x)]
-        guesses = np.concatenate([np.argmax(part, axis=-1) for part in logits])
-        return float(np.mean(guesses == self.y))
+    def accuracy(self, model, x: np.ndarray | None = None) -> float:
+        """Share of the first examples, or of x in their place, a model tells right."""
+        parts = _parts(self.x if x is None else x)
+        logits = [model(part, training=False) for part in parts]
+        guesses = [np.argmax(ops.convert_to_numpy(part), axis=-1) for part in logits]
+        return float(np.mean(np.concatenate(guesses) == self.y))
 
-    def robust(self, attack: Attack, model=None, n: int | None = None) -> np.ndarray:
+    def robust(self, attack: Attack, model=None) -> np.ndarray:
         """Verdicts (n,) of another attack on the first examples; bool."""
-        n = self.n if n is None else min(n, self.n)
         model = self.classifier if model is None else model
-        key = json.dumps([fingerprint(model, {"": attack}), n], default=str)
+        key = json.dumps([fingerprint(model, {"": attack}), self.n], default=str)
         key = hashlib.sha256(key.encode()).hexdigest()[:16]
         if key not in self._verdicts:
             folder = os.path.join(self.state_dir, "checks", key)
-            data, quiet = (self.x[:n], self.y[:n]), self._options | {"verbose": False}
+            data, quiet = (self.x, self.y), self._options | {"verbose": False}
             found = evaluate_robustness(model, data, attack, state_dir=folder, **quiet)
             self._verdicts[key] = found.robust
         return self._verdicts[key]
