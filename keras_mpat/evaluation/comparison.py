@@ -81,9 +81,10 @@ class Comparison:
             values = [100 * float(summary(row)) for row in self.accuracies]
             gap = f"{values[0] - values[1]:+.2f}"
             lines.append(f"| {title} | {values[0]:.2f} | {values[1]:.2f} | {gap} | |")
-        return "\n".join(lines) + f"\n\n{self._sentence()}\n"
+        return "\n".join(lines) + f"\n\n{self.sentence()}\n"
 
-    def _sentence(self) -> str:
+    def sentence(self) -> str:
+        """The verdict in words."""
         first, second = self.names
         words = {
             "better": f"{first} is better than {second}",

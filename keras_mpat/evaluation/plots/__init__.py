@@ -4,6 +4,7 @@
 `merging.py` how they merge.
 """
 
+from keras_mpat.evaluation.plots.lines import lines
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,
@@ -14,15 +15,23 @@ from keras_mpat.evaluation.plots.robustness import (
     robustness_curves,
     trade_off,
 )
-from keras_mpat.evaluation.plots.sheet import SheetRow, prototype_sheet
+from keras_mpat.evaluation.plots.sheet import (
+    SheetRow,
+    prototype_rows,
+    prototype_sheet,
+    short,
+)
 
 __all__ = [
     "SheetRow",
     "accuracy_over_epochs",
     "adversarial_examples",
+    "lines",
     "prototype_history",
+    "prototype_rows",
     "prototype_sheet",
     "prototype_similarities",
     "robustness_curves",
+    "short",
     "trade_off",
 ]
