@@ -9,6 +9,7 @@ verdicts and `evidence.py` what proves them. `audit.py` says how far to trust th
 another, `verification.py` whether another implementation agrees; `certification` proves
 what no attack can change. `tables.py` prints, `card.py` writes model cards, `plots`
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
+`latent` what attacks do in it,
 `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
 the attacks that know them.
 """
@@ -23,11 +24,31 @@ from keras_mpat.evaluation.certification import (
 from keras_mpat.evaluation.comparison import Comparison, compare
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.evidence import Evidence
+from keras_mpat.evaluation.latent import (
+    AdversarialRatio,
+    ClassRatios,
+    GroupAccuracies,
+    LatentSet,
+    Retrieval,
+    accuracy_table,
+    adversarial_ratio,
+    class_accuracies,
+    confusion,
+    group_accuracies,
+    knn_accuracy,
+    knn_predict,
+    latent_set,
+    mode_accuracies,
+    nearest_rows,
+    project,
+    retrieve,
+)
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
 from keras_mpat.evaluation.prototypes import (
     nearest_images,
     prototype_modes,
+    prototype_points,
     untrained_modes,
 )
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage, wilson_interval
@@ -36,27 +57,45 @@ from keras_mpat.evaluation.tables import prototype_table, robustness_table
 from keras_mpat.evaluation.verification import Verification
 
 __all__ = [
+    "AdversarialRatio",
     "Audit",
+    "ClassRatios",
     "Comparison",
     "Evidence",
+    "GroupAccuracies",
+    "LatentSet",
     "ModelCard",
     "Part",
     "PrototypeModes",
+    "Retrieval",
     "RobustnessResult",
     "Stage",
     "Verification",
+    "accuracy_table",
+    "adversarial_ratio",
     "audit",
     "can_certify",
     "certified",
+    "class_accuracies",
     "compare",
+    "confusion",
     "contradictions",
     "embeddings",
     "evaluate_robustness",
+    "group_accuracies",
+    "knn_accuracy",
+    "knn_predict",
+    "latent_set",
+    "mode_accuracies",
     "model_card",
     "nearest_images",
+    "nearest_rows",
+    "project",
     "prototype_attacks",
     "prototype_modes",
+    "prototype_points",
     "prototype_table",
+    "retrieve",
     "robustness_table",
     "untrained_modes",
     "wilson_interval",

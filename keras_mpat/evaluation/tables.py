@@ -53,9 +53,9 @@ def robustness_table(
     black_box = any(isinstance(attack, AutoAttack) for attack in attacks.values())
     if audits:
         lines = [f"{name}: {audit.summary()}." for name, audit in audits.items()]
-        return f"{_markdown(rows)}\n\n{note}\n\n" + "\n".join(lines)
+        return f"{markdown(rows)}\n\n{note}\n\n" + "\n".join(lines)
     note += "Not audited." if black_box else NOT_AUDITED
-    return f"{_markdown(rows)}\n\n{note}"
+    return f"{markdown(rows)}\n\n{note}"
 
 
 def _parts(of_results: Sequence[tuple[Part, ...]]) -> list[list[str]]:
@@ -107,7 +107,7 @@ def prototype_table(
         parts.append(f"{name}:\n\n{_assignments(table, found.slots[own], modes)}")
     rows.append(["**all**", str(len(found.slots)), _count(found.counts.sum())])
     rows[-1] += [_share(found.purity), _share(found.purity_of_one), _number(found.nmi)]
-    return "\n\n".join([_markdown(rows), *parts, _MEANING])
+    return "\n\n".join([markdown(rows), *parts, _MEANING])
 
 
 _MEANING = (
@@ -126,7 +126,7 @@ def _assignments(table: np.ndarray, slots: np.ndarray, modes: Sequence[str]) -> 
         rows.append([str(slot), _count(counts.sum())])
         rows[-1] += [_count(counts[mode]) if counts[mode] else "·" for mode in seen]
         rows[-1].append(mostly(counts, modes))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def mostly(counts: np.ndarray, modes: Sequence[str]) -> str:
@@ -137,7 +137,8 @@ def mostly(counts: np.ndarray, modes: Sequence[str]) -> str:
     return f"{modes[int(counts.argmax())]} ({share:.0f} %)"
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown(rows: list[list[str]]) -> str:
+    """A Markdown table; the first row is the heading."""
     rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
