@@ -10,9 +10,11 @@ another, `verification.py` whether another implementation agrees; `certification
 what no attack can change. `tables.py` prints, `card.py` writes model cards, `plots`
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
 `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
-the attacks that know them.
+the attacks that know them. `detection` says how well errors can be seen from the latent
+space; `attacked.py` makes the adversarial examples for it.
 """
 
+from keras_mpat.evaluation.attacked import attacked
 from keras_mpat.evaluation.audit import Audit, audit
 from keras_mpat.evaluation.card import ModelCard, model_card
 from keras_mpat.evaluation.certification import (
@@ -21,6 +23,18 @@ from keras_mpat.evaluation.certification import (
     contradictions,
 )
 from keras_mpat.evaluation.comparison import Comparison, compare
+from keras_mpat.evaluation.detection import (
+    DetectionResult,
+    Detector,
+    DetectorAttack,
+    Judged,
+    RocCurve,
+    evaluate_detection,
+    roc_auc,
+    roc_curve,
+    threshold_at,
+    worst_judged,
+)
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.evidence import Evidence
 from keras_mpat.evaluation.modes import PrototypeModes
@@ -38,19 +52,26 @@ from keras_mpat.evaluation.verification import Verification
 __all__ = [
     "Audit",
     "Comparison",
+    "DetectionResult",
+    "Detector",
+    "DetectorAttack",
     "Evidence",
+    "Judged",
     "ModelCard",
     "Part",
     "PrototypeModes",
     "RobustnessResult",
+    "RocCurve",
     "Stage",
     "Verification",
+    "attacked",
     "audit",
     "can_certify",
     "certified",
     "compare",
     "contradictions",
     "embeddings",
+    "evaluate_detection",
     "evaluate_robustness",
     "model_card",
     "nearest_images",
@@ -58,6 +79,10 @@ __all__ = [
     "prototype_modes",
     "prototype_table",
     "robustness_table",
+    "roc_auc",
+    "roc_curve",
+    "threshold_at",
     "untrained_modes",
     "wilson_interval",
+    "worst_judged",
 ]
