@@ -11,9 +11,11 @@ what no attack can change. `tables.py` prints, `card.py` writes model cards, `pl
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
 `latent` what attacks do in it,
 `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
-the attacks that know them.
+the attacks that know them. `detection` says how well errors can be seen from the latent
+space; `attacked.py` makes the adversarial examples for it.
 """
 
+from keras_mpat.evaluation.attacked import attacked
 from keras_mpat.evaluation.audit import Audit, audit
 from keras_mpat.evaluation.card import ModelCard, model_card
 from keras_mpat.evaluation.certification import (
@@ -22,6 +24,18 @@ from keras_mpat.evaluation.certification import (
     contradictions,
 )
 from keras_mpat.evaluation.comparison import Comparison, compare
+from keras_mpat.evaluation.detection import (
+    DetectionResult,
+    Detector,
+    DetectorAttack,
+    Judged,
+    RocCurve,
+    evaluate_detection,
+    roc_auc,
+    roc_curve,
+    threshold_at,
+    worst_judged,
+)
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.evidence import Evidence
 from keras_mpat.evaluation.latent import (
@@ -61,18 +75,24 @@ __all__ = [
     "Audit",
     "ClassRatios",
     "Comparison",
+    "DetectionResult",
+    "Detector",
+    "DetectorAttack",
     "Evidence",
     "GroupAccuracies",
+    "Judged",
     "LatentSet",
     "ModelCard",
     "Part",
     "PrototypeModes",
     "Retrieval",
     "RobustnessResult",
+    "RocCurve",
     "Stage",
     "Verification",
     "accuracy_table",
     "adversarial_ratio",
+    "attacked",
     "audit",
     "can_certify",
     "certified",
@@ -81,6 +101,7 @@ __all__ = [
     "confusion",
     "contradictions",
     "embeddings",
+    "evaluate_detection",
     "evaluate_robustness",
     "group_accuracies",
     "knn_accuracy",
@@ -97,6 +118,10 @@ __all__ = [
     "prototype_table",
     "retrieve",
     "robustness_table",
+    "roc_auc",
+    "roc_curve",
+    "threshold_at",
     "untrained_modes",
     "wilson_interval",
+    "worst_judged",
 ]
