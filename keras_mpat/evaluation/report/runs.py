@@ -13,13 +13,16 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.evaluation.state import digest
+
+if TYPE_CHECKING:
+    from keras_mpat.evaluation.report.findings import Findings
 
 _MODELS = ("classifier.keras", "model.keras")
 
@@ -57,6 +60,7 @@ class Run:
         stale: files about other weights than those in the folder.
         audit: audit.json if it is about these weights, or None.
         merging: merging.json, or None.
+        findings: what its model does on the data of the report, or None.
     """
 
     folder: Path
@@ -69,6 +73,7 @@ class Run:
     stale: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
     merging: dict[str, Any] | None = None
+    findings: "Findings | None" = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -66,11 +66,9 @@ class Table:
 
     def to_html(self) -> Markup:
         """A table whose columns sort by a click, in a box that scrolls on a phone."""
-        head = [_heading(name, self._numeric(n)) for n, name in enumerate(self.header)]
-        body = [
-            element("tr", *(_cell(cell, first=not n) for n, cell in enumerate(row)))
-            for row in self.rows
-        ]
+        numeric = [self._numeric(n) for n in range(self._width)]
+        body = [element("tr", *map(_cell, row, numeric)) for row in self.rows]
+        head = map(_heading, self.header, numeric)
         table = element(
             "table",
             element("thead", element("tr", *head)),
@@ -127,15 +125,13 @@ def _heading(name: str, numeric: bool) -> Markup:
     return element("th", button, scope="col", class_="number" if numeric else None)
 
 
-def _cell(cell: Any, *, first: bool) -> Markup:
-    value, number = _value(cell), _is_number(_value(cell))
-    tag, scope = ("th", "row") if first else ("td", None)
+def _cell(cell: Any, numeric: bool) -> Markup:
+    value = _value(cell)
     return element(
-        tag,
+        "td",
         _text(cell),
-        scope=scope,
-        data_value=value if number else None,
-        class_="number" if number else None,
+        data_value=value if _is_number(value) else None,
+        class_="number" if numeric else None,
     )
 
 

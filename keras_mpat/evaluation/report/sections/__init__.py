@@ -1,5 +1,19 @@
-"""The chapters of a report: each turns runs into a `Section`, or `None`."""
+"""The chapters of a report: each turns runs and data into a `Section`, or `None`."""
 
-from keras_mpat.evaluation.report.sections import attacks, prototypes, recipe
+from keras_mpat.evaluation.report.sections import (
+    attacks,
+    classes,
+    latent,
+    prototypes,
+    recipe,
+    retrieval,
+)
 
-CHAPTERS = (attacks.section, recipe.section, prototypes.section)
+CHAPTERS = (
+    attacks.section,
+    classes.section,
+    latent.section,
+    retrieval.section,
+    prototypes.section,
+    recipe.section,
+)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from keras_mpat.evaluation.report.data import ReportData
 from keras_mpat.evaluation.report.page import Section
 from keras_mpat.evaluation.report.runs import Run
 from keras_mpat.evaluation.report.sections.verdict import radius_text
@@ -9,7 +10,7 @@ from keras_mpat.evaluation.report.tables import Shown, Table
 from keras_mpat.evaluation.result import Part, percent
 
 
-def section(runs: list[Run]) -> Section | None:
+def section(runs: list[Run], data: ReportData | None) -> Section | None:
     """A table of all attacks, and the evaluations that the verdict left out."""
     attacked = [run for run in runs if run.evaluation is not None]
     if not attacked:

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat.evaluation.report.data import ReportData
 from keras_mpat.evaluation.report.inline import vector
 from keras_mpat.evaluation.report.page import Figure, Section
 from keras_mpat.evaluation.report.runs import Run
 from keras_mpat.evaluation.report.tables import Table
 
 
-def section(runs: list[Run]) -> Section | None:
+def section(runs: list[Run], data: ReportData | None) -> Section | None:
     """K_j over the epochs and the cosines, where prototypes merged."""
     parts: list[Any] = []
     for run in runs:

@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
+from keras_mpat.evaluation.report.data import ReportData
 from keras_mpat.evaluation.report.inline import vector
+from keras_mpat.evaluation.report.markup import element
 from keras_mpat.evaluation.report.page import Figure, Section
 from keras_mpat.evaluation.report.runs import Run
 from keras_mpat.evaluation.report.tables import Table
@@ -14,14 +16,34 @@ _ACCURACIES = {
     "val_robust_accuracy": "validation, attacked",
     "val_worst_class_robust_accuracy": "validation, attacked, weakest class",
 }
+_MAIN = (
+    "dataset",
+    "model",
+    "strategy",
+    "head",
+    "epochs",
+    "epsilon",
+    "steps",
+    "prototypes_per_class",
+    "merge_threshold",
+    "head_weight",
+    "optimizer",
+    "learning_rate",
+    "minutes of training",
+    "device",
+)
 _LOSSES = ("loss", "ce_loss", "head_loss", "val_loss")
 
 
-def section(runs: list[Run]) -> Section | None:
+def section(runs: list[Run], data: ReportData | None) -> Section | None:
     """Settings side by side, and accuracy and loss over the epochs."""
     parts: list[Any] = []
     if any(run.record for run in runs):
-        parts.append(settings_table(runs))
+        first, rest = settings_tables(runs)
+        parts.append(first)
+        if rest.rows:
+            label = element("summary", f"{len(rest.rows)} more settings")
+            parts.append(element("details", label, rest.to_html()))
     trained = [run for run in runs if run.history]
     parts += [[accuracy_figure(run), loss_figure(run)] for run in trained]
     if not parts:
@@ -30,13 +52,21 @@ def section(runs: list[Run]) -> Section | None:
     return Section("Training", "training", text if len(runs) > 1 else "", parts)
 
 
-def settings_table(runs: list[Run]) -> Table:
-    """A row for each setting, a column for each run."""
+def settings_tables(runs: list[Run]) -> tuple[Table, Table]:
+    """A row for each setting, a column for each run: what matters, and the rest.
+
+    What differs between the runs matters; settings that none of them has are left out.
+    """
     columns = [run.settings | _facts(run.record) for run in runs]
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [[name, *(_plain(c.get(name)) for c in columns)] for name in names]
-    rows.sort(key=lambda row: len({str(cell) for cell in row[1:]}) == 1)
-    return Table("settings", ["setting", *(run.name for run in runs)], rows)
+    rows = [row for row in rows if any(cell is not None for cell in row[1:])]
+    differ = [row for row in rows if len(set(row[1:])) > 1]
+    same = [row for row in rows if row not in differ]
+    first = differ + [row for row in same if row[0] in _MAIN]
+    rest = [row for row in same if row[0] not in _MAIN]
+    header = ["setting", *(run.name for run in runs)]
+    return Table("settings", header, first), Table("more_settings", header, rest)
 
 
 def accuracy_figure(run: Run) -> Figure:
@@ -93,7 +123,7 @@ def _facts(record: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, int)) and not isinstance(value, bool):
-        return value
+def _plain(value: Any) -> str | None:
+    if value is None:
+        return None
     return f"{value:g}" if isinstance(value, float) else str(value)
