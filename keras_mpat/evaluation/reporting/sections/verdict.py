@@ -5,9 +5,9 @@ from typing import Any
 
 from keras_mpat.attacks import AutoAttack
 from keras_mpat.evaluation.comparison import compare
-from keras_mpat.evaluation.report.markup import Markup, element, joined
-from keras_mpat.evaluation.report.runs import Evaluation, Run
-from keras_mpat.evaluation.report.tables import Shown, Table
+from keras_mpat.evaluation.reporting.markup import Markup, element, joined
+from keras_mpat.evaluation.reporting.runs import Evaluation, Run
+from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
 
 _GRADIENTS_ONLY = (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_mpat.evaluation.report.markup import Markup, element, joined
+from keras_mpat.evaluation.reporting.markup import Markup, element, joined
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from keras_mpat.evaluation.latent import class_accuracies, confusion, mode_accuracies
-from keras_mpat.evaluation.report.data import ReportData
-from keras_mpat.evaluation.report.inline import vector
-from keras_mpat.evaluation.report.page import Figure, Section
-from keras_mpat.evaluation.report.runs import Run
-from keras_mpat.evaluation.report.tables import Shown, Table
+from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.inline import vector
+from keras_mpat.evaluation.reporting.page import Figure, Section
+from keras_mpat.evaluation.reporting.runs import Run
+from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
 
 

@@ -1,6 +1,6 @@
 """Pictures as markup: the door from a page to `plots`, which needs matplotlib."""
 
-from keras_mpat.evaluation.report.markup import Markup, element
+from keras_mpat.evaluation.reporting.markup import Markup, element
 
 
 def vector(draw, *, name: str) -> Markup:

@@ -1,6 +1,6 @@
 """The chapters of a report: each turns runs and data into a `Section`, or `None`."""
 
-from keras_mpat.evaluation.report.sections import (
+from keras_mpat.evaluation.reporting.sections import (
     attacks,
     classes,
     latent,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from keras_mpat.evaluation.report.markup import Markup, element, joined
-from keras_mpat.evaluation.report.tables import Table, with_data
+from keras_mpat.evaluation.reporting.markup import Markup, element, joined
+from keras_mpat.evaluation.reporting.tables import Table, with_data
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.evaluation.state import digest
 
 if TYPE_CHECKING:
-    from keras_mpat.evaluation.report.findings import Findings
+    from keras_mpat.evaluation.reporting.findings import Findings
 
 _MODELS = ("classifier.keras", "model.keras")
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from keras_mpat.evaluation.report.data import ReportData
-from keras_mpat.evaluation.report.inline import photograph
-from keras_mpat.evaluation.report.page import Figure, Section
-from keras_mpat.evaluation.report.runs import Run
-from keras_mpat.evaluation.report.tables import Table
+from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.inline import photograph
+from keras_mpat.evaluation.reporting.page import Figure, Section
+from keras_mpat.evaluation.reporting.runs import Run
+from keras_mpat.evaluation.reporting.tables import Table
 
 _SHOWN = 5
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from keras_mpat.configurable import check_count, check_switch
 from keras_mpat.evaluation.loading import training_model
-from keras_mpat.evaluation.report.data import ReportData, checked_data
-from keras_mpat.evaluation.report.findings import Findings
-from keras_mpat.evaluation.report.page import Section, page
-from keras_mpat.evaluation.report.runs import Run, read_run
-from keras_mpat.evaluation.report.sections import CHAPTERS
-from keras_mpat.evaluation.report.sections.verdict import comparisons, lead, summary
+from keras_mpat.evaluation.reporting.data import ReportData, checked_data
+from keras_mpat.evaluation.reporting.findings import Findings
+from keras_mpat.evaluation.reporting.page import Section, page
+from keras_mpat.evaluation.reporting.runs import Run, read_run
+from keras_mpat.evaluation.reporting.sections import CHAPTERS
+from keras_mpat.evaluation.reporting.sections.verdict import comparisons, lead, summary
 from keras_mpat.threat_models import Linf, ThreatModel, check_threat_model
 from keras_mpat.version import __version__
 

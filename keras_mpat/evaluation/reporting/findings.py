@@ -26,7 +26,7 @@ from keras_mpat.evaluation.latent import (
 )
 from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.prototypes import prototype_points
-from keras_mpat.evaluation.report.data import ReportData
+from keras_mpat.evaluation.reporting.data import ReportData
 from keras_mpat.layers import SoftTripleHead
 from keras_mpat.models.embedding import feature_model
 from keras_mpat.threat_models import ThreatModel

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from keras_mpat.evaluation.report.data import ReportData
-from keras_mpat.evaluation.report.page import Section
-from keras_mpat.evaluation.report.runs import Run
-from keras_mpat.evaluation.report.sections.verdict import radius_text
-from keras_mpat.evaluation.report.tables import Shown, Table
+from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.page import Section
+from keras_mpat.evaluation.reporting.runs import Run
+from keras_mpat.evaluation.reporting.sections.verdict import radius_text
+from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import Part, percent
 
 

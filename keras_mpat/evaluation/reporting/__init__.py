@@ -6,6 +6,6 @@
 `tables.py` tables in four languages, `markup.py` escapes all text.
 """
 
-from keras_mpat.evaluation.report.report import report
+from keras_mpat.evaluation.reporting.report import report
 
 __all__ = ["report"]
