@@ -11,7 +11,8 @@ what no attack can change. `tables.py` prints, `card.py` writes model cards, `pl
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
 `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
 the attacks that know them. `detection` says how well errors can be seen from the latent
-space; `attacked.py` makes the adversarial examples for it.
+space; `attacked.py` makes the adversarial examples for it. `curves.py` and
+`loss_surfaces.py` measure what figures show.
 """
 
 from keras_mpat.evaluation.attacked import attacked
@@ -23,6 +24,7 @@ from keras_mpat.evaluation.certification import (
     contradictions,
 )
 from keras_mpat.evaluation.comparison import Comparison, compare
+from keras_mpat.evaluation.curves import AccuracyCurve, accuracy_curve, write_curve
 from keras_mpat.evaluation.detection import (
     DetectionResult,
     Detector,
@@ -37,6 +39,11 @@ from keras_mpat.evaluation.detection import (
 )
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.evidence import Evidence
+from keras_mpat.evaluation.loss_surfaces import (
+    LossSurface,
+    loss_surface,
+    write_surface,
+)
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
 from keras_mpat.evaluation.prototypes import (
@@ -50,6 +57,7 @@ from keras_mpat.evaluation.tables import prototype_table, robustness_table
 from keras_mpat.evaluation.verification import Verification
 
 __all__ = [
+    "AccuracyCurve",
     "Audit",
     "Comparison",
     "DetectionResult",
@@ -57,6 +65,7 @@ __all__ = [
     "DetectorAttack",
     "Evidence",
     "Judged",
+    "LossSurface",
     "ModelCard",
     "Part",
     "PrototypeModes",
@@ -64,6 +73,7 @@ __all__ = [
     "RocCurve",
     "Stage",
     "Verification",
+    "accuracy_curve",
     "attacked",
     "audit",
     "can_certify",
@@ -73,6 +83,7 @@ __all__ = [
     "embeddings",
     "evaluate_detection",
     "evaluate_robustness",
+    "loss_surface",
     "model_card",
     "nearest_images",
     "prototype_attacks",
@@ -85,4 +96,6 @@ __all__ = [
     "untrained_modes",
     "wilson_interval",
     "worst_judged",
+    "write_curve",
+    "write_surface",
 ]

@@ -1,9 +1,15 @@
 """Figures: the only folder that imports matplotlib. It is handed data, not models.
 
-`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
-`merging.py` how they merge.
+`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for,
+`merging.py` how they merge, `curves.py` and `surfaces.py` what a detector, an accuracy
+curve and a loss surface say.
 """
 
+from keras_mpat.evaluation.plots.curves import (
+    accuracy_curves,
+    attack_gap,
+    roc_curves,
+)
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,
@@ -15,14 +21,19 @@ from keras_mpat.evaluation.plots.robustness import (
     trade_off,
 )
 from keras_mpat.evaluation.plots.sheet import SheetRow, prototype_sheet
+from keras_mpat.evaluation.plots.surfaces import loss_surfaces
 
 __all__ = [
     "SheetRow",
+    "accuracy_curves",
     "accuracy_over_epochs",
     "adversarial_examples",
+    "attack_gap",
+    "loss_surfaces",
     "prototype_history",
     "prototype_sheet",
     "prototype_similarities",
     "robustness_curves",
+    "roc_curves",
     "trade_off",
 ]
