@@ -12,7 +12,8 @@ draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent
 `latent` what attacks do in it,
 `prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
 the attacks that know them. `detection` says how well errors can be seen from the latent
-space; `attacked.py` makes the adversarial examples for it.
+space; `attacked.py` makes the adversarial examples for it. `curves.py` and
+`loss_surfaces.py` measure what figures show.
 """
 
 from keras_mpat.evaluation.attacked import attacked
@@ -24,6 +25,7 @@ from keras_mpat.evaluation.certification import (
     contradictions,
 )
 from keras_mpat.evaluation.comparison import Comparison, compare
+from keras_mpat.evaluation.curves import AccuracyCurve, accuracy_curve, write_curve
 from keras_mpat.evaluation.detection import (
     DetectionResult,
     Detector,
@@ -56,6 +58,10 @@ from keras_mpat.evaluation.latent import (
     nearest_rows,
     project,
     retrieve,
+from keras_mpat.evaluation.loss_surfaces import (
+    LossSurface,
+    loss_surface,
+    write_surface,
 )
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
@@ -71,6 +77,7 @@ from keras_mpat.evaluation.tables import prototype_table, robustness_table
 from keras_mpat.evaluation.verification import Verification
 
 __all__ = [
+    "AccuracyCurve",
     "AdversarialRatio",
     "Audit",
     "ClassRatios",
@@ -82,6 +89,7 @@ __all__ = [
     "GroupAccuracies",
     "Judged",
     "LatentSet",
+    "LossSurface",
     "ModelCard",
     "Part",
     "PrototypeModes",
@@ -90,6 +98,7 @@ __all__ = [
     "RocCurve",
     "Stage",
     "Verification",
+    "accuracy_curve",
     "accuracy_table",
     "adversarial_ratio",
     "attacked",
@@ -107,6 +116,7 @@ __all__ = [
     "knn_accuracy",
     "knn_predict",
     "latent_set",
+    "loss_surface",
     "mode_accuracies",
     "model_card",
     "nearest_images",
@@ -124,4 +134,6 @@ __all__ = [
     "untrained_modes",
     "wilson_interval",
     "worst_judged",
+    "write_curve",
+    "write_surface",
 ]

@@ -266,6 +266,72 @@ EVALUATION = {
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
     ),
 }
+DETECTION = {
+    "an unknown covariance": "mpat.evaluation.Detector('ful')",
+    "a ridge below 0": "mpat.evaluation.Detector(ridge=-1e-3)",
+    "a normalize that is no switch": "mpat.evaluation.Detector(normalize='l2')",
+    "a score before fit": "mpat.evaluation.Detector().score(x)",
+    "a threshold before fit": "mpat.evaluation.Detector().calibrate(x)",
+    "a rejection before calibrate": "mpat.evaluation.Detector().fit(x, y).reject(x)",
+    "a detector saved before fit": "mpat.evaluation.Detector().save('detector.npz')",
+    "embeddings of one example": "mpat.evaluation.Detector().fit(x[0], y[:1])",
+    "embeddings with NaN": "mpat.evaluation.Detector().fit(x * np.nan, y)",
+    "embeddings that are names": "mpat.evaluation.Detector().fit(x.astype(str), y)",
+    "embeddings that are all equal": "mpat.evaluation.Detector().fit(0 * x, y)",
+    "embeddings of another size": (
+        "mpat.evaluation.Detector().fit(x, y).score(x[:, :3])"
+    ),
+    "no ridge for fewer examples than features": (
+        "mpat.evaluation.Detector(ridge=0).fit(x[:4], y[:4])"
+    ),
+    "a class of one example": "mpat.evaluation.Detector().fit(x[:3], y[:3])",
+    "labels of a detector below 0": "mpat.evaluation.Detector().fit(x, -y)",
+    "labels of a detector that are too few": "mpat.evaluation.Detector().fit(x, y[:9])",
+    "a share of 0 to reject": "mpat.evaluation.threshold_at(x[:, 0], fpr=0)",
+    "a share in percent to reject": "mpat.evaluation.threshold_at(x[:, 0], fpr=5)",
+    "scores of two columns": "mpat.evaluation.roc_curve(x, y)",
+    "scores with NaN": "mpat.evaluation.roc_auc(np.nan * y, y)",
+    "fewer flags than scores": "mpat.evaluation.roc_auc(x[:, 0], y[:9])",
+    "flags that are classes": "mpat.evaluation.roc_auc(x[:, 0], 2 * y)",
+    "scores of positives alone": "mpat.evaluation.roc_auc(x[:, 0], y >= 0)",
+    "detection without confidence": "mpat.evaluation.evaluate_detection(y, y, y)",
+    "detection of too few predictions": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (y[:9], x[:9, 0]), y)"
+    ),
+    "detection of logits": (
+        "mpat.evaluation.evaluate_detection((x[:, 0], y), (x[:, 0], y), y)"
+    ),
+    "detection where all is right": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (y, x[:, 0]), y)"
+    ),
+    "detection where all is wrong": (
+        "mpat.evaluation.evaluate_detection((1 - y, x[:, 0]), (y, x[:, 0]), y)"
+    ),
+    "a threshold that is no number": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (1 - y, x[:, 0]), y, "
+        "threshold='5 %')"
+    ),
+    "an attack on a detector that is none": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, detector='gmm')"
+    ),
+    "an attack on a detector before fit": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector())"
+    ),
+    "an attack on a detector of other embeddings": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector().fit(x, y))"
+    ),
+    "an attack on a detector without steps": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector().fit(x[:, :2], y), steps=0)"
+    ),
+    "two attacks for one": "mpat.evaluation.attacked(net, x, y, [attack, attack])",
+    "labels of other classes to attack": (
+        "mpat.evaluation.attacked(net, x, y + 1, attack)"
+    ),
+    "gray levels to attack": "mpat.evaluation.attacked(net, 255 * x, y, attack)",
+}
 CARDS = {
     "a card of no result": (
         "mpat.evaluation.model_card([], model=net, threat_model=ball, dataset='toy')"

@@ -1,9 +1,15 @@
 """Figures: the only folder that imports matplotlib. It is handed data, not models.
 
-`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
-`merging.py` how they merge.
+`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for,
+`merging.py` how they merge, `curves.py` and `surfaces.py` what a detector, an accuracy
+curve and a loss surface say.
 """
 
+from keras_mpat.evaluation.plots.curves import (
+    accuracy_curves,
+    attack_gap,
+    roc_curves,
+)
 from keras_mpat.evaluation.plots.lines import lines
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
@@ -21,17 +27,22 @@ from keras_mpat.evaluation.plots.sheet import (
     prototype_sheet,
     short,
 )
+from keras_mpat.evaluation.plots.surfaces import loss_surfaces
 
 __all__ = [
     "SheetRow",
+    "accuracy_curves",
     "accuracy_over_epochs",
     "adversarial_examples",
+    "attack_gap",
     "lines",
+    "loss_surfaces",
     "prototype_history",
     "prototype_rows",
     "prototype_sheet",
     "prototype_similarities",
     "robustness_curves",
+    "roc_curves",
     "short",
     "trade_off",
 ]
