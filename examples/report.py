@@ -1,7 +1,7 @@
 """Writes one HTML page about a finished run, or about several side by side.
 
     python examples/report.py --run_dir runs/mpat
-    python examples/report.py --run_dir runs/mpat --compare runs/pgd --compare runs/plain
+    python examples/report.py --run_dir runs/mpat --compare runs/pgd --compare runs/x
 
 On top stands what examples/evaluate.py found: run it first, with AutoAttack. Below, the
 test images are attacked once more to look at classes, latent space, retrieval,

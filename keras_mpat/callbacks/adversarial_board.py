@@ -1,7 +1,8 @@
 """TensorBoard: what an attack does to held-out examples while a model trains.
 
-    board = AdversarialBoard("runs/x/tensorboard", x_held_out, y_held_out)
-    model.fit(train, callbacks=[keras.callbacks.TensorBoard("runs/x/tensorboard"), board])
+    folder = "runs/x/tensorboard"
+    board = AdversarialBoard(folder, x_held_out, y_held_out)
+    model.fit(train, callbacks=[keras.callbacks.TensorBoard(folder), board])
 
 Keras' own callback writes the scalars; this one images, histograms and the embeddings
 that TensorBoard's Projector turns around.
@@ -115,7 +116,9 @@ class AdversarialBoard(keras.callbacks.Callback):
     def _histograms(self, found: LatentSet) -> dict[str, np.ndarray]:
         """Values by name."""
         unit, moved = (_unit(rows) for rows in (found.clean, found.adversarial))
-        values = {"cosine of clean and attacked embedding": np.sum(unit * moved, axis=1)}
+        values = {
+            "cosine of clean and attacked embedding": np.sum(unit * moved, axis=1)
+        }
         points, classes = self._prototypes()
         if len(points):
             cosines, same = points @ points.T, classes[:, None] == classes

@@ -58,6 +58,7 @@ from keras_mpat.evaluation.latent import (
     nearest_rows,
     project,
     retrieve,
+)
 from keras_mpat.evaluation.loss_surfaces import (
     LossSurface,
     loss_surface,

@@ -102,10 +102,10 @@ def prototype_table(
         own = found.classes == c
         table, size = found.counts[own], str(found.prototypes_per_class[c])
         shares = (found.class_purity[c], found.class_purity_of_one[c])
-        rows.append([name, size, _count(table.sum()), *map(_share, shares)])
+        rows.append([name, size, thousands(table.sum()), *map(_share, shares)])
         rows[-1].append(_number(found.class_nmi[c]))
         parts.append(f"{name}:\n\n{_assignments(table, found.slots[own], modes)}")
-    rows.append(["**all**", str(len(found.slots)), _count(found.counts.sum())])
+    rows.append(["**all**", str(len(found.slots)), thousands(found.counts.sum())])
     rows[-1] += [_share(found.purity), _share(found.purity_of_one), _number(found.nmi)]
     return "\n\n".join([markdown(rows), *parts, _MEANING])
 
@@ -123,8 +123,8 @@ def _assignments(table: np.ndarray, slots: np.ndarray, modes: Sequence[str]) -> 
     seen = np.flatnonzero(table.sum(axis=0))
     rows = [["prototype", "examples", *(modes[int(m)] for m in seen), "mostly"]]
     for slot, counts in zip(slots, table, strict=True):
-        rows.append([str(slot), _count(counts.sum())])
-        rows[-1] += [_count(counts[mode]) if counts[mode] else "·" for mode in seen]
+        rows.append([str(slot), thousands(counts.sum())])
+        rows[-1] += [thousands(counts[mode]) if counts[mode] else "·" for mode in seen]
         rows[-1].append(mostly(counts, modes))
     return markdown(rows)
 
@@ -143,7 +143,8 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _count(number) -> str:
+def thousands(number) -> str:
+    """A count with its thousands apart, e.g. "10 000"."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 

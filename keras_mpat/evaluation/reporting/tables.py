@@ -1,7 +1,7 @@
 """One table in four languages: HTML that sorts, CSV, Markdown and LaTeX.
 
-    table = Table("attacks", ["attack", "accuracy (%)"], [["PGD-10", 93.4]])
-    table.to_html(), table.to_csv(), table.to_markdown(), table.to_latex()
+table = Table("attacks", ["attack", "accuracy (%)"], [["PGD-10", 93.4]])
+table.to_html(), table.to_csv(), table.to_markdown(), table.to_latex()
 """
 
 import base64

@@ -3,6 +3,8 @@
 from keras_mpat.evaluation.reporting.sections import (
     attacks,
     classes,
+    curves,
+    detection,
     latent,
     prototypes,
     recipe,
@@ -11,9 +13,11 @@ from keras_mpat.evaluation.reporting.sections import (
 
 CHAPTERS = (
     attacks.section,
+    curves.section,
     classes.section,
     latent.section,
     retrieval.section,
+    detection.section,
     prototypes.section,
     recipe.section,
 )

@@ -39,8 +39,11 @@ def group_table(runs: list[Run], kind: str, names, accuracies) -> Table:
             row = rows.setdefault(int(group), [names[group], int(count)])
             row += [_share(clean, count), _share(robust, count)]
     columns = [f"{r.name}, {w} (%)" for r in runs for w in ("clean", "attacked")]
-    return Table(f"{kind}es" if kind == "class" else f"{kind}s",
-                 [kind, "images", *columns], list(rows.values()))
+    return Table(
+        f"{kind}es" if kind == "class" else f"{kind}s",
+        [kind, "images", *columns],
+        list(rows.values()),
+    )
 
 
 def confusion_figure(run: Run, data: ReportData) -> Figure:

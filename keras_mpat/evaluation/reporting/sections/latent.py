@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from keras_mpat.evaluation.reporting.data import ReportData
-from keras_mpat.evaluation.reporting.findings import MAPPED, NEIGHBORS
+from keras_mpat.evaluation.reporting.findings import NEIGHBORS
 from keras_mpat.evaluation.reporting.inline import photograph
+from keras_mpat.evaluation.reporting.model_on_data import MAPPED
 from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.tables import Table

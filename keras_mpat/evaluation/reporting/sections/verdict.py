@@ -49,7 +49,9 @@ def comparisons(runs: list[Run]) -> list[str]:
         a, b = first.evaluation, second.evaluation
         if a is None or b is None or a.images != b.images:
             continue
-        same = [s.attack for s in a.result.stages] == [s.attack for s in b.result.stages]
+        same = [s.attack for s in a.result.stages] == [
+            s.attack for s in b.result.stages
+        ]
         if same and a.epsilon == b.epsilon:
             names = first.name, second.name
             found = compare([a.result], [b.result], names=names)
@@ -72,7 +74,9 @@ def _card(run: Run, *, several: bool) -> Markup:
     if found is None:
         text = "Not attacked yet: nothing is known of its robustness."
         how = "Run examples/evaluate.py --attacks autoattack, or pass data."
-        return element("div", title, element("p", text), element("p", how), class_="verdict")
+        return element(
+            "div", title, element("p", text), element("p", how), class_="verdict"
+        )
     result = found.result
     low, high = (100 * value for value in result.interval)
     big = element(
@@ -83,7 +87,9 @@ def _card(run: Run, *, several: bool) -> Markup:
     )
     lines = [
         f"correct in the worst case of all attacks, ε = {radius_text(found)}, on "
-        f"{result.n:,} images; in brackets the 95 % Wilson interval.".replace(",", " ", 1),
+        f"{result.n:,} images; in brackets the 95 % Wilson interval.".replace(
+            ",", " ", 1
+        ),
         f"{100 * result.clean_accuracy:.2f} % correct without an attack.",
     ]
     if result.certified_accuracy is not None:
