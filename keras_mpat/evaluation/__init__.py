@@ -72,6 +72,7 @@ from keras_mpat.evaluation.prototypes import (
     prototype_points,
     untrained_modes,
 )
+from keras_mpat.evaluation.reporting import report
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage, wilson_interval
 from keras_mpat.evaluation.robustness import evaluate_robustness
 from keras_mpat.evaluation.tables import prototype_table, robustness_table
@@ -127,6 +128,7 @@ __all__ = [
     "prototype_modes",
     "prototype_points",
     "prototype_table",
+    "report",
     "retrieve",
     "robustness_table",
     "roc_auc",
