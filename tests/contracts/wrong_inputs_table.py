@@ -116,6 +116,7 @@ TABLES = {
         "Streams: the first batch": wrong_data.STREAMS,
         _LATE: wrong_data.LATER_BATCHES,
         "Evaluation": wrong_data.EVALUATION,
+        "Latent analyses": wrong_data.LATENT,
         "Model cards and verification": wrong_data.CARDS,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,

@@ -76,7 +76,7 @@ def _checked(points) -> dict[str, np.ndarray]:
     parts: dict[str, np.ndarray] = {}
     for name, part in points.items():
         first = next(iter(parts.values()), None)
-        parts[name] = checked_points(f"points[{name!r}]", part, like=first)
+        parts[name] = checked_points(f"points.{name}", part, like=first)
     total, features = sum(map(len, parts.values())), next(iter(parts.values())).shape[1]
     if features < 2 or total < 3:
         raise ValueError(
