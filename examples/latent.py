@@ -137,11 +137,10 @@ def report(found: ev.LatentSet, values: dict[str, Any], info) -> str:
         f"Ratio r of distances to the false class: {_number(ratio['false_class'])}; "
         f"of the same images to their true class: {_number(ratio['true_class'])}.\n",
         ev.accuracy_table(ev.class_accuracies(found), names=info.class_names),
-        "",
-        ev.accuracy_table(
-            ev.mode_accuracies(found), names=info.mode_names, title="mode"
-        ),
     ]
+    if info.mode_names != info.class_names:
+        modes = ev.mode_accuracies(found)
+        lines += ["", ev.accuracy_table(modes, names=info.mode_names, title="mode")]
     return "\n".join(lines) + "\n"
 
 

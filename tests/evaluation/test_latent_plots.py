@@ -35,6 +35,11 @@ def pair(scatter):
     return scatter.get_facecolors(), scatter.get_offsets()
 
 
+def legends(figure):
+    """What is written in its legends."""
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
 def check(path):
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert path.stat().st_size > 2000
@@ -95,7 +100,7 @@ def test_points_have_the_colors_of_their_classes(tmp_path, figures):
     assert np.all(gray == gray[0, 0])
     np.testing.assert_allclose(fooled, [to_rgb(COLORS[1])] * 2)
     np.testing.assert_allclose(fled, [[1, 0, 0]] * 2)
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    labels = legends(figure)
     assert labels == ["cat", "dog", "clean", "prototype", "fooled", "fled"]
 
 
@@ -103,7 +108,7 @@ def test_of_many_classes_the_largest_have_colors(tmp_path, figures):
     classes = np.repeat(np.arange(30), np.arange(1, 31))
     layer = plots.MapLayer("clean", np.zeros((len(classes), 2)), classes)
     plots.latent_map({"all": [layer]}, tmp_path / "map.png")
-    labels = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    labels = legends(figures[0])
     assert labels == [*map(str, range(20, 30)), "clean"]
 
 

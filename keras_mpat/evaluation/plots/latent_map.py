@@ -11,6 +11,7 @@ from keras_mpat.evaluation.plots.colors import COLORS
 
 _DPI = 110
 _GRAY = "0.78"
+_PALETTE = (*COLORS[:-1], "#222222")  # its gray is too near to that of no class
 _KINDS: dict[str, dict[str, Any]] = {
     "clean": {"marker": "o", "s": 9, "alpha": 0.55, "linewidths": 0},
     "adversarial": {"marker": "^", "s": 20, "alpha": 0.85, "linewidths": 0.35},
@@ -70,19 +71,26 @@ def latent_map(
         axis.spines[:].set(color="0.8")
         axis.margins(0.03)
     names = class_names or [str(number) for number in range(max(colors, default=0) + 1)]
-    handles = [_dot("o", colors[c], names[c]) for c in sorted(colors)]
-    handles += _kinds([layer for layers in panels.values() for layer in layers])
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(len(handles), 5 * len(panels)),
-        frameon=False,
-        fontsize=8,
-        handletextpad=0.2,
-        columnspacing=1.2,
-    )
-    figure.suptitle(title, fontsize=10)
+    classes = [_dot("o", colors[c], names[c]) for c in sorted(colors)]
+    _legend(figure, classes, "lower", 5 * len(panels))
+    kinds = _kinds([layer for layers in panels.values() for layer in layers])
+    _legend(figure, kinds, "upper", 2 * len(panels), title)
     figure.savefig(path)
+
+
+def _legend(figure, handles, side: str, columns: int, title: str = "") -> None:
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc=f"outside {side} center",
+            ncols=min(len(handles), columns),
+            title=title or None,  # a title of the figure would lie upon it
+            title_fontsize=10,
+            frameon=False,
+            fontsize=8,
+            handletextpad=0.2,
+            columnspacing=1.2,
+        )
 
 
 def _draw_points(axis, layer: MapLayer, colors: dict[int, str]) -> None:
@@ -103,10 +111,10 @@ def _colors(layers: Sequence[MapLayer]) -> dict[int, str]:
     if not drawn:
         return {}
     present, counts = np.unique(np.concatenate(drawn), return_counts=True)
-    kept = np.sort(present[np.argsort(-counts, kind="stable")[: len(COLORS)]])
-    if kept[-1] < len(COLORS):  # the same color on each picture
-        return {int(c): COLORS[c] for c in kept}
-    return {int(c): color for c, color in zip(kept, COLORS, strict=False)}
+    kept = np.sort(present[np.argsort(-counts, kind="stable")[: len(_PALETTE)]])
+    if kept[-1] < len(_PALETTE):  # the same color on each picture
+        return {int(c): _PALETTE[c] for c in kept}
+    return {int(c): color for c, color in zip(kept, _PALETTE, strict=False)}
 
 
 def _by_class(layer: MapLayer) -> bool:
@@ -117,7 +125,7 @@ def _kinds(layers: Sequence[MapLayer]) -> list[Line2D]:
     """One entry of the legend for each kind of points, or label of it."""
     entries = {}
     for layer in layers:
-        color = layer.color or ("white" if layer.kind == "prototype" else "0.45")
+        color = layer.color or "white"
         label = layer.label or layer.kind
         entries[label] = _dot(_KINDS[layer.kind]["marker"], color, label, layer.kind)
     return list(entries.values())
@@ -125,7 +133,7 @@ def _kinds(layers: Sequence[MapLayer]) -> list[Line2D]:
 
 def _dot(marker: str, color: str, label: str, kind: str = "clean") -> Line2D:
     size = {"clean": 5, "adversarial": 6, "prototype": 11}[kind]
-    edge = "black" if kind == "prototype" else color
+    edge = "0.25" if color == "white" else color
     style: dict[str, Any] = {"linestyle": "none", "markersize": size}
     return Line2D(
         [], [], marker=marker, color=color, markeredgecolor=edge, label=label, **style
