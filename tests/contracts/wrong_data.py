@@ -266,6 +266,7 @@ EVALUATION = {
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
     ),
 }
+<<<<<<< HEAD
 DETECTION = {
     "an unknown covariance": "mpat.evaluation.Detector('ful')",
     "a ridge below 0": "mpat.evaluation.Detector(ridge=-1e-3)",
@@ -331,6 +332,100 @@ DETECTION = {
         "mpat.evaluation.attacked(net, x, y + 1, attack)"
     ),
     "gray levels to attack": "mpat.evaluation.attacked(net, 255 * x, y, attack)",
+=======
+LATENT = {
+    "no attack for a latent set": "mpat.evaluation.latent_set(net, x, y, None)",
+    "two attacks for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, [attack, attack])"
+    ),
+    "a layer for a latent set that does not exist": (
+        "mpat.evaluation.latent_set(net, x, y, attack, feature_layer='hiden')"
+    ),
+    "gray levels for a latent set": (
+        "mpat.evaluation.latent_set(net, 255 * x, y, attack)"
+    ),
+    "other features for a latent set": (
+        "mpat.evaluation.latent_set(net, x[:, :3], y, attack)"
+    ),
+    "labels of other classes for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y + 1, attack)"
+    ),
+    "too few labels for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y[:9], attack)"
+    ),
+    "too few fine labels for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, attack, modes=y[:9])"
+    ),
+    "fine labels of a latent set that are names": (
+        "mpat.evaluation.latent_set(net, x, y, attack, "
+        "modes=np.array(['cat', 'dog'])[y])"
+    ),
+    "a seed below 0 for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, attack, seed=-1)"
+    ),
+    "a latent set of a list of layers": (
+        "mpat.evaluation.latent_set(net.layers, x, y, attack)"
+    ),
+    "a latent set of two lengths": (
+        "mpat.evaluation.LatentSet(x, x[:9], y, y, y, num_classes=2)"
+    ),
+    "a latent set of other classes": (
+        "mpat.evaluation.LatentSet(x, x, y, y, y + 1, num_classes=2)"
+    ),
+    "embeddings that are NaN": (
+        "mpat.evaluation.knn_predict(x * np.nan, y, x, neighbors=3)"
+    ),
+    "maps for neighbors": (
+        "mpat.evaluation.knn_predict(images, y, images, neighbors=3)"
+    ),
+    "embeddings of another layer": (
+        "mpat.evaluation.knn_predict(x, y, x[:, :3], neighbors=3)"
+    ),
+    "more neighbors than references": "mpat.evaluation.knn_predict(x, y, x)",
+    "no neighbors": "mpat.evaluation.knn_predict(x, y, x, neighbors=0)",
+    "labels of neighbors that are names": (
+        "mpat.evaluation.knn_predict(x, np.array(['cat', 'dog'])[y], x, neighbors=3)"
+    ),
+    "labels of queries below 0": (
+        "mpat.evaluation.knn_accuracy(x, y, x, y - 1, neighbors=3)"
+    ),
+    "more to retrieve than there is": (
+        "mpat.evaluation.retrieve(x, y, x, y, count=16)"
+    ),
+    "nothing to retrieve": "mpat.evaluation.retrieve(x, y, x, y, count=0)",
+    "rows of queries beyond the gallery": (
+        "mpat.evaluation.retrieve(x, y, x, y, exclude=np.arange(16) + 1)"
+    ),
+    "too few predictions for a ratio": (
+        "mpat.evaluation.adversarial_ratio(x, y, x, y[:9])"
+    ),
+    "predictions of other classes for a ratio": (
+        "mpat.evaluation.adversarial_ratio(x, y, x, y + 1, num_classes=2)"
+    ),
+    "classes of other adversarial examples": (
+        "mpat.evaluation.adversarial_ratio(x, y, x[:9], y[:9])"
+    ),
+    "an unknown projection": "mpat.evaluation.project({'x': x}, method='t-sne')",
+    "a projection of an array": "mpat.evaluation.project(x)",
+    "projections of two layers": (
+        "mpat.evaluation.project({'x': x, 'y': x[:, :3]}, method='pca')"
+    ),
+    "a projection of a single column": (
+        "mpat.evaluation.project({'x': x[:, :1]}, method='pca')"
+    ),
+    "a perplexity above the number of points": (
+        "mpat.evaluation.project({'x': x}, perplexity=16)"
+    ),
+    "a projection that is cut short": (
+        "mpat.evaluation.project({'x': x}, iterations=100)"
+    ),
+    "confusion beyond the classes": "mpat.evaluation.confusion(y, y + 1, 2)",
+    "accuracies of modes that are unknown": (
+        "mpat.evaluation.mode_accuracies("
+        "mpat.evaluation.LatentSet(x, x, y, y, y, num_classes=2))"
+    ),
+    "predictions for verdicts": "mpat.evaluation.group_accuracies(y, y, y == y)",
+>>>>>>> latent
 }
 CARDS = {
     "a card of no result": (

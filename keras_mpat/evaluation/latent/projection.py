@@ -11,6 +11,7 @@ from keras_mpat.layers.prototypes import directions
 
 METHODS = ("tsne", "pca")
 _SHORTEST = 250  # iterations: those of t-SNE's early phase
+_MANY = 5000  # points
 
 
 def project(
@@ -75,7 +76,7 @@ def _checked(points) -> dict[str, np.ndarray]:
     parts: dict[str, np.ndarray] = {}
     for name, part in points.items():
         first = next(iter(parts.values()), None)
-        parts[name] = checked_points(f"points[{name!r}]", part, like=first)
+        parts[name] = checked_points(f"points.{name}", part, like=first)
     total, features = sum(map(len, parts.values())), next(iter(parts.values())).shape[1]
     if features < 2 or total < 3:
         raise ValueError(
@@ -96,6 +97,7 @@ def _principal(points: np.ndarray) -> np.ndarray:
 
 def _tsne(points, perplexity, learning_rate, iterations, seed) -> np.ndarray:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     tsne = TSNE(
         perplexity=perplexity,
@@ -105,4 +107,7 @@ def _tsne(points, perplexity, learning_rate, iterations, seed) -> np.ndarray:
         init="pca",
         random_state=seed,
     )
-    return tsne.fit_transform(points).astype("float64")
+    # Each of thousands of short steps waits for all threads: few points are faster
+    # with one, and on a busy machine many times.
+    with threadpool_limits(1 if len(points) < _MANY else None):
+        return tsne.fit_transform(points).astype("float64")

@@ -123,10 +123,15 @@ def adversarial_ratio(
     clean = checked_points("clean", clean)
     adversarial = checked_points("adversarial", adversarial, like=clean)
     y = checked_classes("y", y, len(clean), num_classes)
-    own, other = y if adversarial_y is None else adversarial_y, predicted
-    name = "y" if adversarial_y is None else "adversarial_y"
-    own = checked_classes(name, own, len(adversarial), num_classes)
-    other = checked_classes("predicted", other, len(adversarial), num_classes)
+    if adversarial_y is None and len(adversarial) != len(clean):
+        raise ValueError(
+            "`adversarial_y` must be given for adversarial examples of other images. "
+            f"Received: adversarial_y=None, {len(clean)} clean and {len(adversarial)} "
+            "adversarial embeddings. Pass their true classes."
+        )
+    own = y if adversarial_y is None else adversarial_y
+    own = checked_classes("adversarial_y", own, len(adversarial), num_classes)
+    other = checked_classes("predicted", predicted, len(adversarial), num_classes)
     if num_classes is None:
         num_classes = int(max(y.max(), own.max(), other.max())) + 1
     wrong = own != other

@@ -108,12 +108,14 @@ def _excluded(exclude, count: int, size: int) -> np.ndarray:
     if exclude is None:
         return np.full(count, -1)
     exclude = as_array(exclude)
+    found = f"dtype {exclude.dtype}, shape {exclude.shape}"
     fits = exclude.shape == (count,) and exclude.dtype.kind in "iu"
-    if not fits or np.any(exclude < -1) or np.any(exclude >= size):
+    if fits and (np.any(exclude < -1) or np.any(exclude >= size)):
+        fits, found = False, f"values from {exclude.min()} to {exclude.max()}"
+    if not fits:
         raise ValueError(
             "`exclude` must be a row number for each query, integers from -1 (none) to "
-            f"{size - 1} of shape ({count},). Received: dtype {exclude.dtype}, shape "
-            f"{exclude.shape}. For queries that are the gallery pass "
-            "np.arange(len(gallery))."
+            f"{size - 1} of shape ({count},). Received: {found}. For queries that are "
+            "the gallery pass np.arange(len(gallery))."
         )
     return exclude.astype("int64")

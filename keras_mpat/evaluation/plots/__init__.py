@@ -11,10 +11,18 @@ from keras_mpat.evaluation.plots.curves import (
     roc_curves,
 )
 from keras_mpat.evaluation.plots.lines import lines
+`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
+`merging.py` how they merge. `latent_map.py`, `retrieval.py` and `confusion.py` draw
+latent analyses.
+"""
+
+from keras_mpat.evaluation.plots.confusion import confusion_matrix
+from keras_mpat.evaluation.plots.latent_map import MapLayer, latent_map
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,
 )
+from keras_mpat.evaluation.plots.retrieval import RetrievalRow, retrieval_sheet
 from keras_mpat.evaluation.plots.robustness import (
     accuracy_over_epochs,
     adversarial_examples,
@@ -30,17 +38,22 @@ from keras_mpat.evaluation.plots.sheet import (
 from keras_mpat.evaluation.plots.surfaces import loss_surfaces
 
 __all__ = [
+    "MapLayer",
+    "RetrievalRow",
     "SheetRow",
     "accuracy_curves",
     "accuracy_over_epochs",
     "adversarial_examples",
     "attack_gap",
+    "confusion_matrix",
+    "latent_map",
     "lines",
     "loss_surfaces",
     "prototype_history",
     "prototype_rows",
     "prototype_sheet",
     "prototype_similarities",
+    "retrieval_sheet",
     "robustness_curves",
     "roc_curves",
     "short",
