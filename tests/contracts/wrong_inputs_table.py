@@ -117,6 +117,7 @@ TABLES = {
         _LATE: wrong_data.LATER_BATCHES,
         "Evaluation": wrong_data.EVALUATION,
         "Detection": wrong_data.DETECTION,
+        "Curves and surfaces": wrong_data.FIGURES,
         "Model cards and verification": wrong_data.CARDS,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,

@@ -70,7 +70,7 @@ def test_accuracy_curves(tmp_path, figures, parameter, values):
     else:
         np.testing.assert_allclose(line.get_ydata(), [50, 50])
         assert axis.get_xscale() == "log"
-    assert legend(axis)[0] == "net"
+    assert legend(axis) == ["net: this attack alone", "net"]
     assert axis.get_xlabel().startswith(parameter)
 
 
@@ -79,8 +79,8 @@ def test_attack_gap(tmp_path, figures):
     plots.attack_gap([0.5, 0.9, 0.6], [0.4, 0.1, 0.5], path)
     check(path)
     (axis,) = figures[0].axes
-    assert [text.get_text() for text in axis.texts] == ["80.0 points"]
-    assert [line.get_label() for line in axis.get_lines()] == ["FGSM", "PGD"]
+    assert [text.get_text() for text in axis.texts] == [" 80.0 points "]
+    assert legend(axis) == ["gap", "FGSM", "PGD"]
     np.testing.assert_allclose(axis.get_lines()[1].get_ydata(), [40, 10, 50])
     np.testing.assert_allclose(axis.get_lines()[0].get_xdata(), [1, 2, 3])
 
