@@ -28,7 +28,7 @@ _BATCH = 128
 
 @dataclass(frozen=True, eq=False)
 class LossSurface:
-    """Cross-entropy at x + a (x_adv - x) + b d, with a and b from -1 to 1.
+    """Cross-entropy at x + a (x_adv - x) + b d, in the ball, with a and b in [-1, 1].
 
     Attributes:
         shares: float64 (P,), the values of a, and those of b.
@@ -58,9 +58,9 @@ def loss_surface(
     """The loss on a plane through each example.
 
     One direction leads to the example that the attack finds. The other is random: a
-    sign for each feature (Rademacher), as far as the ball and the box let it go. Each
-    end lies in the ball; the corners of the plane need not. All points are clipped to
-    the box.
+    sign for each feature (Rademacher), as far as the ball and the box let it go. Points
+    of the plane beyond the ball are projected into it: the surface holds what the
+    adversary may do, and nothing else.
 
     Args:
         model_or_path: as in `evaluate_robustness`.
@@ -109,7 +109,8 @@ def _look(classifier, ball):
     """(sum of losses, number of right answers) at points of the planes."""
 
     def look(x, y, first, second, a, b):
-        logits = classifier(ball.box(x + a * first + b * second), training=False)
+        point = ball.project(x + a * first + b * second, x)
+        logits = classifier(point, training=False)
         logits, loss = ops.cast(logits, "float32"), CrossEntropy()
         labels = class_ids(y, logits.shape[-1])
         right = ops.cast(~loss.fooled(labels, logits), "int32")

@@ -118,9 +118,13 @@ TABLES = {
         "Evaluation": wrong_data.EVALUATION,
 <<<<<<< HEAD
         "Detection": wrong_data.DETECTION,
+<<<<<<< HEAD
 =======
         "Latent analyses": wrong_data.LATENT,
 >>>>>>> latent
+=======
+        "Curves and surfaces": wrong_data.FIGURES,
+>>>>>>> detection
         "Model cards and verification": wrong_data.CARDS,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,

@@ -1,6 +1,6 @@
 """`DetectorAttack`: an adversary that knows the classifier and the detector.
 
-attack = DetectorAttack(Linf(0.3), features=model.features, detector=detector)
+attack = DetectorAttack.against(model, detector, Linf(0.3))
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -21,6 +21,8 @@ from keras_mpat.attacks.scheduled import (
 )
 from keras_mpat.configurable import check_count
 from keras_mpat.evaluation.detection.detector import Detector
+from keras_mpat.evaluation.embeddings import check_model as check_training_model
+from keras_mpat.models.embedding import feature_model
 from keras_mpat.objectives import Margin
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
@@ -74,13 +76,24 @@ class DetectorAttack(ModelAttack):
                 "`detector` must be a Detector. Received: detector of type "
                 f"{type(self.detector).__name__}. Pass Detector().fit(...)."
             )
-        size = self.features.output_shape[-1]
-        if self.detector.features != size:
+        if self.features.output_shape != (None, self.detector.features):
             raise ValueError(
                 "`detector` must be fitted to embeddings of `features`. Received: one "
-                f"of {self.detector.features} features, for embeddings of {size}. Fit "
-                "it to evaluation.embeddings(model, x_train)."
+                f"of {self.detector.features} features, for outputs of shape "
+                f"{self.features.output_shape}. Call DetectorAttack.against(model, "
+                "detector, ball)."
             )
+
+    @classmethod
+    def against(cls, model, detector: Detector, threat_model, **options):
+        """The attack on a trained `AdversarialModel`; options are `steps`, `restarts`.
+
+        The detector must be fitted to `evaluation.embeddings` of this model.
+        """
+        check_training_model(model)
+        both = feature_model(model.classifier, model.feature_layer)
+        features = keras.Model(both.inputs[0], both.outputs[1])
+        return cls(threat_model, features=features, detector=detector, **options)
 
     @property
     def passes(self):

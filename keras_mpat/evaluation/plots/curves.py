@@ -25,9 +25,12 @@ def roc_curves(
         path: where to write the PNG.
         title: title of the figure.
     """
-    figure = Figure(figsize=(3.9 * len(panels) + 0.4, 4.2), dpi=_DPI)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    height = 4.6 + 0.2 * len(names) + 0.3 * bool(title)  # legends stand below
+    shape = (3.9 * len(panels) + 0.4, height)
+    figure = Figure(figsize=shape, dpi=_DPI, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (panel, curves) in zip(axes, panels.items(), strict=True):
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle=":")
         for name, curve in curves.items():
@@ -40,12 +43,14 @@ def roc_curves(
                 linewidth=1.8,
                 label=f"{name}: AUC {curve.auc:.3f}",
             )
-        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), box_aspect=1)
         axis.set(xlabel="right answers rejected", title=panel)
-        axis.legend(frameon=False, fontsize=8.5, loc="lower right")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)}
+        axis.legend(frameon=False, fontsize=8.5, **below)
         _clean(axis)
     axes[0].set_ylabel("errors rejected")
-    _write(figure, path, title)
+    figure.suptitle(title or None, fontsize=11)
+    figure.savefig(path)
 
 
 def accuracy_curves(
@@ -61,7 +66,7 @@ def accuracy_curves(
         path: where to write the PNG.
         title: title of the figure.
     """
-    figure = Figure(figsize=(5.6, 3.9), dpi=_DPI)
+    figure = Figure(figsize=(5.6, 3.9), dpi=_DPI, layout="constrained")
     axis = figure.subplots()
     first = next(iter(curves.values()))
     for number, (name, curve) in enumerate(curves.items()):
@@ -72,7 +77,9 @@ def accuracy_curves(
         marker = _MARKERS[number % len(_MARKERS)]
         raw = 100 * curve.raw_accuracy
         weaker = raw > percent
-        axis.plot(values[weaker], raw[weaker], "x", color=color, markersize=5)
+        alone = {"color": color, "markersize": 5, "linestyle": "", "marker": "x"}
+        label = f"{name}: this attack alone" if np.any(weaker) else None
+        axis.plot(values[weaker], raw[weaker], label=label, **alone)
         if curve.parameter == "epsilon":
             values = np.append(0, values)
             percent = np.append(100 * curve.clean_accuracy, percent)
@@ -86,7 +93,7 @@ def accuracy_curves(
         axis.locator_params(axis="x", integer=True)
     axis.legend(frameon=False, fontsize=8.5)
     _clean(axis)
-    _write(figure, path)
+    figure.savefig(path)
 
 
 def attack_gap(
@@ -108,7 +115,7 @@ def attack_gap(
         names: of the two attacks.
         title: title of the figure.
     """
-    figure = Figure(figsize=(5.6, 3.7), dpi=_DPI)
+    figure = Figure(figsize=(5.6, 3.7), dpi=_DPI, layout="constrained")
     axis = figure.subplots()
     epochs = np.arange(1, len(weak) + 1)
     above, below = 100 * np.asarray(weak), 100 * np.asarray(strong)
@@ -118,23 +125,19 @@ def attack_gap(
         style = {"color": COLORS[number], "marker": marker, "markersize": 4}
         axis.plot(epochs, values, label=name, **style)  # type: ignore[arg-type]
     widest = int(np.argmax(above - below))
-    text = f"{above[widest] - below[widest]:.1f} points"
+    text = f" {above[widest] - below[widest]:.1f} points "
     middle = (above[widest] + below[widest]) / 2
     side = "right" if widest > len(weak) / 2 else "left"
-    axis.annotate(text, (epochs[widest], middle), fontsize=8.5, color="0.25", ha=side)
+    axis.text(epochs[widest], middle, text, fontsize=8.5, color="0.25", ha=side)
+    ends = below[widest], above[widest]
+    axis.plot([epochs[widest]] * 2, ends, color="0.4", linewidth=1, linestyle=":")
     axis.set(ylim=(0, 102), xlabel="epoch", ylabel="accuracy (%)", title=title)
     axis.locator_params(axis="x", integer=True)
     axis.legend(frameon=False, fontsize=8.5)
     _clean(axis)
-    _write(figure, path)
+    figure.savefig(path)
 
 
 def _clean(axis) -> None:
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def _write(figure: Figure, path, title: str = "") -> None:
-    figure.suptitle(title, fontsize=11) if title else None
-    figure.tight_layout()
-    figure.savefig(path)
