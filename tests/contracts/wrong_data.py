@@ -266,7 +266,6 @@ EVALUATION = {
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
     ),
 }
-<<<<<<< HEAD
 DETECTION = {
     "an unknown covariance": "mpat.evaluation.Detector('ful')",
     "a ridge below 0": "mpat.evaluation.Detector(ridge=-1e-3)",
@@ -332,8 +331,44 @@ DETECTION = {
         "mpat.evaluation.attacked(net, x, y + 1, attack)"
     ),
     "gray levels to attack": "mpat.evaluation.attacked(net, 255 * x, y, attack)",
-<<<<<<< HEAD
-=======
+    "an attack on a detector of a classifier": (
+        "mpat.evaluation.DetectorAttack.against(net, "
+        "mpat.evaluation.Detector().fit(x, y), ball)"
+    ),
+}
+FIGURES = {
+    "a curve of two parameters": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.1], steps=[1])"
+    ),
+    "a curve of no parameter": "mpat.evaluation.accuracy_curve(net, (x, y), attack)",
+    "a curve of one number": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=0.1)"
+    ),
+    "a curve that begins at epsilon 0": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0, 0.1])"
+    ),
+    "a curve with a radius twice": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.2, '51/255'])"
+    ),
+    "a curve of steps of an attack without": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, steps=[1, 10])"
+    ),
+    "a curve of half a restart": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attacks.PGD(ball), restarts=[0.5])"
+    ),
+    "a curve of two attacks": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), [attack], epsilon=[0.1])"
+    ),
+    "a surface without a middle": (
+        "mpat.evaluation.loss_surface(net, x, y, attack, points=20)"
+    ),
+    "a surface of one point": (
+        "mpat.evaluation.loss_surface(net, x, y, attack, points=1)"
+    ),
+    "a surface of gray levels": (
+        "mpat.evaluation.loss_surface(net, 255 * x, y, attack)"
+    ),
+}
 LATENT = {
     "no attack for a latent set": "mpat.evaluation.latent_set(net, x, y, None)",
     "two attacks for a latent set": (
@@ -426,46 +461,6 @@ LATENT = {
         "mpat.evaluation.LatentSet(x, x, y, y, y, num_classes=2))"
     ),
     "predictions for verdicts": "mpat.evaluation.group_accuracies(y, y, y == y)",
->>>>>>> latent
-=======
-    "an attack on a detector of a classifier": (
-        "mpat.evaluation.DetectorAttack.against(net, "
-        "mpat.evaluation.Detector().fit(x, y), ball)"
-    ),
-}
-FIGURES = {
-    "a curve of two parameters": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.1], steps=[1])"
-    ),
-    "a curve of no parameter": "mpat.evaluation.accuracy_curve(net, (x, y), attack)",
-    "a curve of one number": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=0.1)"
-    ),
-    "a curve that begins at epsilon 0": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0, 0.1])"
-    ),
-    "a curve with a radius twice": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.2, '51/255'])"
-    ),
-    "a curve of steps of an attack without": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attack, steps=[1, 10])"
-    ),
-    "a curve of half a restart": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), attacks.PGD(ball), restarts=[0.5])"
-    ),
-    "a curve of two attacks": (
-        "mpat.evaluation.accuracy_curve(net, (x, y), [attack], epsilon=[0.1])"
-    ),
-    "a surface without a middle": (
-        "mpat.evaluation.loss_surface(net, x, y, attack, points=20)"
-    ),
-    "a surface of one point": (
-        "mpat.evaluation.loss_surface(net, x, y, attack, points=1)"
-    ),
-    "a surface of gray levels": (
-        "mpat.evaluation.loss_surface(net, 255 * x, y, attack)"
-    ),
->>>>>>> detection
 }
 CARDS = {
     "a card of no result": (

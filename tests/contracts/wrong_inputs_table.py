@@ -116,15 +116,9 @@ TABLES = {
         "Streams: the first batch": wrong_data.STREAMS,
         _LATE: wrong_data.LATER_BATCHES,
         "Evaluation": wrong_data.EVALUATION,
-<<<<<<< HEAD
         "Detection": wrong_data.DETECTION,
-<<<<<<< HEAD
-=======
         "Latent analyses": wrong_data.LATENT,
->>>>>>> latent
-=======
         "Curves and surfaces": wrong_data.FIGURES,
->>>>>>> detection
         "Model cards and verification": wrong_data.CARDS,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,

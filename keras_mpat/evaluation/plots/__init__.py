@@ -1,23 +1,20 @@
 """Figures: the only folder that imports matplotlib. It is handed data, not models.
 
 `robustness.py` draws what attacks do, `sheet.py` what prototypes stand for,
-`merging.py` how they merge, `curves.py` and `surfaces.py` what a detector, an accuracy
-curve and a loss surface say.
+`merging.py` how they merge, `lines.py` curves of training. `curves.py` and
+`surfaces.py` draw what a detector, an accuracy curve and a loss surface say,
+`latent_map.py`, `retrieval.py` and `confusion.py` latent analyses. `inline.py` makes
+figures part of a page.
 """
 
+from keras_mpat.evaluation.plots.confusion import confusion_matrix
 from keras_mpat.evaluation.plots.curves import (
     accuracy_curves,
     attack_gap,
     roc_curves,
 )
-from keras_mpat.evaluation.plots.lines import lines
-`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
-`merging.py` how they merge. `latent_map.py`, `retrieval.py` and `confusion.py` draw
-latent analyses.
-"""
-
-from keras_mpat.evaluation.plots.confusion import confusion_matrix
 from keras_mpat.evaluation.plots.latent_map import MapLayer, latent_map
+from keras_mpat.evaluation.plots.lines import lines
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,

@@ -27,7 +27,9 @@ def make_run(folder: Path, *, seed: int, head) -> Path:
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
     model.classifier.save(folder / "classifier.keras")
-    history = "epoch,loss,ce_loss,accuracy,val_accuracy\n1,0.9,0.7,0.5,\n2,0.5,0.4,0.8,0.7\n"
+    history = (
+        "epoch,loss,ce_loss,accuracy,val_accuracy\n1,0.9,0.7,0.5,\n2,0.5,0.4,0.8,0.7\n"
+    )
     (folder / "history.csv").write_text(history)
     settings = {"dataset": "digits_2", "epochs": 2, "seed": seed, "note": NAME}
     record = {"settings": settings, "epsilon": 0.1, "device": "CPU", "seconds": 60.0}
