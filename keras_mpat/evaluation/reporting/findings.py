@@ -24,7 +24,8 @@ from keras_mpat.evaluation.latent import (
 )
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.loss_surfaces import LossSurface, loss_surface
-from keras_mpat.evaluation.prototypes import prototype_points
+from keras_mpat.evaluation.modes import PrototypeModes
+from keras_mpat.evaluation.prototypes import prototype_modes, prototype_points
 from keras_mpat.evaluation.reporting.model_on_data import MAPPED, STEPS, ModelOnData
 from keras_mpat.layers import SoftTripleHead
 from keras_mpat.threat_models import ThreatModel
@@ -98,6 +99,17 @@ class Findings(ModelOnData):
         if not isinstance(getattr(self.model, "head", None), SoftTripleHead):
             return None
         return prototype_points(self.model)
+
+    @cached_property
+    def modes(self) -> PrototypeModes | None:
+        """Which fine labels (or classes) the prototypes hold, of the test images."""
+        if self.prototypes is None:
+            return None
+        data = self.data
+        fine = data.y if data.modes is None else data.modes
+        return prototype_modes(
+            self.model, data.x, data.y, fine, batch_size=self.batch_size
+        )
 
     @cached_property
     def places(self) -> dict[str, np.ndarray]:
