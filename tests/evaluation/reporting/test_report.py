@@ -8,12 +8,12 @@ import re
 
 import numpy as np
 import pytest
-from conftest import BALL, NAME
 
 from keras_mpat.attacks import PGD
 from keras_mpat.evaluation import RobustnessResult, knn_accuracy, latent_set, report
 from keras_mpat.evaluation.embeddings import embeddings
 from keras_mpat.evaluation.loading import training_model
+from tests.evaluation.reporting.run_folders import BALL
 
 
 def tables(text: str) -> dict[str, list[list[str]]]:
@@ -135,4 +135,3 @@ def test_wrong_arguments_are_named(runs, images, given, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         report(runs[0], **given)
     assert not list(tmp_path.iterdir())
-    assert NAME  # the run itself has a hostile name

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import attack
 
 import keras_mpat as mpat
 from keras_mpat.evaluation import RobustnessResult
 from keras_mpat.evaluation.reporting.runs import read_run, united
+from tests.evaluation.reporting.run_folders import attack
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ def roc_figure(runs: list[Run]) -> Figure:
     for run in runs:
         for attack, found in run.findings.detection.items():
             panels.setdefault(f"{attack} attack", {})[run.name] = found.curve
-            points = zip(found.curve.fpr, found.curve.tpr, strict=True)
+            curve = found.curve
+            rates = curve.false_positive_rate, curve.true_positive_rate
+            points = zip(*rates, strict=True)
             rows += [[run.name, attack, float(f), float(t)] for f, t in points]
     return Figure(
         "Errors rejected against right answers rejected",
