@@ -89,11 +89,11 @@ class Comparison:
         words = {
             "better": f"{first} is better than {second}",
             "worse": f"{first} is worse than {second}",
-            "undecided": f"undecided between {first} and {second}",
+            "undecided": f"Undecided between {first} and {second}",
         }[self.verdict]
         seeds = len(self.p_values)
         return (
-            f"{words[0].upper()}{words[1:]} (exact permutation test, p = "
+            f"{words} (exact permutation test, p = "
             f"{self.p_value:.2g}, {seeds} {'seed' if seeds == 1 else 'seeds'}, n = "
             f"{self.n}; better or worse is said if all seeds agree and p < {_LEVEL})."
         )

@@ -70,8 +70,10 @@ def checked_data(data, class_names=None, mode_names=None) -> ReportData | None:
 
 def _arrays(name: str, parts) -> list[np.ndarray]:
     if not isinstance(parts, (tuple, list)) or len(parts) not in (2, 3):
-        kind = type(parts).__name__
-        raise ValueError(f"`data` must be arrays. Received: {name} is a {kind}. {_HOW}")
+        what = f"a {type(parts).__name__}"
+        if isinstance(parts, (tuple, list)):
+            what += f" of {len(parts)}"
+        raise ValueError(f"`data` must be arrays. Received: {name} is {what}. {_HOW}")
     x, *labels = (as_array(part) for part in parts)
     labels = [_classes(f"{name} labels", values) for values in labels]
     if any(len(values) != len(x) for values in labels) or not len(x):

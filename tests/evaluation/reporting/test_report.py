@@ -120,7 +120,7 @@ def test_equal_names_are_told_apart(runs, tmp_path):
         ({"data": (np.zeros((2, 8, 8, 1)),)}, "Received: test is a tuple of 1"),
         ({"data": (np.zeros((2, 8, 8, 1)), [0])}, "as many labels as images"),
         ({"data": (np.zeros((2, 8, 8, 1)), [0.5, 1])}, "must hold integer labels"),
-        ({"data": (np.zeros((2, 9, 9, 1)), [0, 1])}, "`x` must have shape"),
+        ({"data": (np.zeros((2, 9, 9, 1)), [0, 1])}, "`x` must have the shape"),
         ({"class_names": ["one"]}, "`class_names` must have a name for each of 2"),
         ({"path": "page.pdf"}, "`path` must end in .html"),
         ({"batch_size": 0}, "`batch_size`"),

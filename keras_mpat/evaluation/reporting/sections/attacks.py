@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.markup import element
 from keras_mpat.evaluation.reporting.page import Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.sections.verdict import radius_text
@@ -15,7 +16,12 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     attacked = [run for run in runs if run.evaluation is not None]
     if not attacked:
         return None
-    parts: list[Any] = [attack_table(attacked)]
+    settings = settings_table(attacked)
+    details = element("summary", "Settings of every attack")
+    parts: list[Any] = [
+        attack_table(attacked),
+        element("details", details, settings.to_html()),
+    ]
     others = other_table(attacked)
     if others.rows:
         parts += ["Evaluations at other radii, or of fewer images:", others]
@@ -32,16 +38,24 @@ def attack_table(runs: list[Run]) -> Table:
     rows: dict[str, list[Any]] = {}
     for column, run in enumerate(runs):
         for name, part in _parts(run):
-            row = rows.setdefault(name, [part.attack, *[None] * len(runs)])
-            row[column + 1] = _correct(part.correct)
+            row = rows.setdefault(name, [None] * len(runs))
+            row[column] = _correct(part.correct)
     last = [_correct(run.evaluation.result.robust) for run in runs if run.evaluation]
     clean = [_correct(run.evaluation.result.clean) for run in runs if run.evaluation]
-    body = [[name, *row[1:], row[0]] for name, row in rows.items()]
+    body = [[name, *row] for name, row in rows.items()]
     columns = [f"{run.name} (%)" for run in runs]
     return Table(
         "attacks",
-        ["attack", *columns, "settings"],
-        [["none", *clean, ""], *body, ["worst case", *last, ""]],
+        ["attack", *columns],
+        [["none", *clean], *body, ["worst case", *last]],
+    )
+
+
+def settings_table(runs: list[Run]) -> Table:
+    """Every argument of every attack, those of parts included."""
+    found = dict.fromkeys((name, p.attack) for run in runs for name, p in _parts(run))
+    return Table(
+        "attack_settings", ["attack", "settings"], [list(row) for row in found]
     )
 
 

@@ -24,7 +24,7 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
         return None
     parts: list[Any] = [[curve_figure(runs, parameter) for parameter in _READING]]
     parts.append(surface_figure(runs))
-    text = f"PGD on the first {DEAR} test images."
+    text = f"PGD on the first {min(DEAR, len(runs[0].findings.data.y))} test images."
     return Section("Curves", "curves", text, parts)
 
 

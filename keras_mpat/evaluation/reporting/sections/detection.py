@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_mpat.evaluation.reporting.data import ReportData
-from keras_mpat.evaluation.reporting.findings import DEAR
 from keras_mpat.evaluation.reporting.inline import vector
 from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
@@ -20,7 +19,7 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     text = (
         "One Gaussian per class is fitted to the embeddings of clean training images; "
         "low density means distrust. Of the first "
-        f"{DEAR} test images, clean and attacked with {ball}, the errors are to be "
+        f"{runs[0].findings.detection['unaware'].n // 2} test images, clean and attacked with {ball}, the errors are to be "
         "found. An attack that knows the detector decides what it is worth; it counts "
         "where it is worse than the unaware one, image by image."
     )
