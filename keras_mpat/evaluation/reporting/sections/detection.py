@@ -15,13 +15,14 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     runs = [run for run in runs if run.findings and run.findings.detection]
     if not runs:
         return None
-    ball = describe(runs[0].findings.stronger)
+    findings = runs[0].findings
+    images = findings.detection["unaware"].n // 2
     text = (
         "One Gaussian per class is fitted to the embeddings of clean training images; "
-        "low density means distrust. Of the first "
-        f"{runs[0].findings.detection['unaware'].n // 2} test images, clean and attacked with {ball}, the errors are to be "
-        "found. An attack that knows the detector decides what it is worth; it counts "
-        "where it is worse than the unaware one, image by image."
+        f"low density means distrust. Of the first {images} test images, clean and "
+        f"attacked with {describe(findings.stronger)}, the errors are to be found. An "
+        "attack that knows the detector decides what it is worth; it counts where it "
+        "is worse than the unaware one, image by image."
     )
     parts: list[Any] = [detection_table(runs), roc_figure(runs)]
     return Section("Detection", "detection", text, parts)
