@@ -9,9 +9,8 @@ verdicts and `evidence.py` what proves them. `audit.py` says how far to trust th
 another, `verification.py` whether another implementation agrees; `certification` proves
 what no attack can change. `tables.py` prints, `card.py` writes model cards, `plots`
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
-`latent` what attacks do in it,
-`prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
-the attacks that know them.
+`latent` what attacks do in it, `prototypes.py` what the prototypes of a head stand for,
+`prototype_attacks.py` builds the attacks that know them.
 """
 
 from keras_mpat.evaluation.audit import Audit, audit
