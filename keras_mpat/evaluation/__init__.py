@@ -9,11 +9,10 @@ verdicts and `evidence.py` what proves them. `audit.py` says how far to trust th
 another, `verification.py` whether another implementation agrees; `certification` proves
 what no attack can change. `tables.py` prints, `card.py` writes model cards, `plots`
 draws (import it by name: it needs matplotlib). `embeddings.py` shows the latent space,
-`latent` what attacks do in it,
-`prototypes.py` what the prototypes of a head stand for, `prototype_attacks.py` builds
-the attacks that know them. `detection` says how well errors can be seen from the latent
-space; `attacked.py` makes the adversarial examples for it. `curves.py` and
-`loss_surfaces.py` measure what figures show.
+`latent` what attacks do in it, `detection` how well errors can be seen from it.
+`prototypes.py` tells what the prototypes of a head stand for, `prototype_attacks.py`
+builds the attacks that know them. `curves.py` and `loss_surfaces.py` measure what
+figures show, and `reporting` makes one page of it all.
 """
 
 from keras_mpat.evaluation.attacked import attacked
