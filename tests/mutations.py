@@ -539,6 +539,48 @@ MUTATIONS = (
         "if False:",
         "tests/evaluation/test_robustness.py",
     ),
+    Mutation(
+        "a covariance is not centered at its class",
+        "evaluation/detection/gaussians.py",
+        "for centered in _blocks(latent, own, means[c]):",
+        "for centered in _blocks(latent, own, means[0]):",
+        "tests/evaluation/detection/test_detector.py",
+    ),
+    Mutation(
+        "equal scores are told apart by their order",
+        "evaluation/detection/roc.py",
+        "np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)",
+        "np.arange(len(scores))",
+        "tests/evaluation/detection/test_roc.py",
+    ),
+    Mutation(
+        "an attack on a detector keeps the largest margin, not the most trusted error",
+        "evaluation/detection/attack.py",
+        "return ops.where(self.fooled(logits), logits[:, -1], margin)",
+        "return margin",
+        "tests/evaluation/detection/test_attack.py",
+    ),
+    Mutation(
+        "of two errors the less trusted one is the worse",
+        "evaluation/detection/result.py",
+        "higher = second.confidence > first.confidence",
+        "higher = second.confidence < first.confidence",
+        "tests/evaluation/detection/test_result.py",
+    ),
+    Mutation(
+        "an accuracy curve forgets what was fooled before",
+        "evaluation/curves.py",
+        "return np.logical_and.accumulate(self.correct, axis=0)",
+        "return self.correct",
+        "tests/evaluation/test_curves.py",
+    ),
+    Mutation(
+        "a loss surface leaves the ball",
+        "evaluation/loss_surfaces.py",
+        "point = ball.project(x + a * first + b * second, x)",
+        "point = ball.box(x + a * first + b * second)",
+        "tests/evaluation/test_curves.py",
+    ),
 )
 
 
