@@ -8,10 +8,10 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend, noise
+from keras_mpat.attacks import Attack
 from keras_mpat.configurable import check_count
 from keras_mpat.evaluation.embeddings import as_array
 from keras_mpat.evaluation.loading import load_classifier
-from keras_mpat.evaluation.robustness import named_attacks
 from keras_mpat.evaluation.verdicts import check_example
 from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.models.checks import shapes
@@ -41,9 +41,9 @@ def attacked(
     """
     check_count("batch_size", batch_size, "128 suits most.")
     check_count("seed", seed, "Pass seed=0.", minimum=0)
+    check_attack(attack)
     classifier = load_classifier(model_or_path)
     shape, output = shapes(classifier)
-    (attack,) = named_attacks([attack], output[-1]).values()
     attack.check(shape[1:], output[-1])
     x, y = as_array(x), as_array(y)
     check_inputs(x, attack.threat_model, shape[1:])
@@ -64,3 +64,12 @@ def attacked(
         check_example(found, inside, attack)
         rows.append(ops.convert_to_numpy(inside)[: len(x) - first])
     return np.concatenate(rows)
+
+
+def check_attack(attack) -> None:
+    """Raises unless it is one attack."""
+    if not isinstance(attack, Attack):
+        raise ValueError(
+            f"`attack` must be one attack. Received: {attack!r}. Pass "
+            "attacks.PGD(keras_mpat.Linf(0.3))."
+        )

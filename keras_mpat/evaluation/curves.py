@@ -19,6 +19,7 @@ import numpy as np
 
 from keras_mpat.attacks import Attack
 from keras_mpat.configurable import check_count, numbers
+from keras_mpat.evaluation.attacked import check_attack
 from keras_mpat.evaluation.result import wilson_interval
 from keras_mpat.evaluation.robustness import evaluate_robustness
 
@@ -134,11 +135,7 @@ def accuracy_curve(
     """
     given = {"epsilon": epsilon, "steps": steps, "restarts": restarts}
     parameter, values = _only(given)
-    if not isinstance(attack, Attack):
-        raise ValueError(
-            f"`attack` must be one attack. Received: {attack!r}. Pass "
-            "attacks.PGD(keras_mpat.Linf(0.3))."
-        )
+    check_attack(attack)
     varied = _varied(attack, parameter, values)
     results = []
     for value, one in varied.items():

@@ -233,8 +233,8 @@ def _classes(y, count: int) -> np.ndarray:
     y = as_array(y)
     one_hot = y.ndim == 2 and y.shape[1] > 1
     known = y.dtype.kind in "iuf" and y.size and np.all(np.isfinite(y))
-    highest = int(np.max(y)) + 1 if known and not one_hot else 1
-    check_labels(y, y.shape[1] if one_hot else max(highest, 1), count)
+    highest = int(np.max(y)) + 1 if known and not one_hot else 2
+    check_labels(y, y.shape[1] if one_hot else max(highest, 2), count)
     y = np.argmax(y, axis=1) if one_hot else y.reshape(-1).astype("int64")
     sizes = np.bincount(y)
     few = np.flatnonzero(sizes < 2)

@@ -102,18 +102,19 @@ def evaluate_detection(
     right = clean.predicted == y
     wrong = np.append(~right, adversarial.predicted != y)
     confidence = np.append(clean.confidence, adversarial.confidence)
-    curve = roc_curve(-confidence, wrong)
-    if not np.any(right):
+    if not np.any(right) or not np.any(wrong):
         raise ValueError(
-            "`clean` must hold at least one image that is classified right. Received: "
-            f"{len(y)} errors. Check the order of the labels."
+            "`clean` must hold right answers, and `adversarial` errors, to tell them "
+            f"apart. Received: {np.sum(right)} right of {len(y)} clean ones, "
+            f"{np.sum(wrong)} errors of all. Check the order of the labels, or attack "
+            "at a larger epsilon."
         )
     chosen = threshold_at(clean.confidence[right], fpr)
     chosen = chosen if threshold is None else _number("threshold", threshold)
     rejected = confidence < chosen
     under_attack = wrong[len(y) :]
     return DetectionResult(
-        curve=curve,
+        curve=roc_curve(-confidence, wrong),
         n=len(wrong),
         clean_errors=float(np.mean(~right)),
         adversarial_errors=float(np.mean(under_attack)),

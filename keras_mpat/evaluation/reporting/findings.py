@@ -37,7 +37,7 @@ _SHARES = (0.25, 0.5, 1.0, 1.5, 2.0)  # of epsilon, on the curve
 _EFFORTS = (1, 5, 20, 100)  # steps, on the curve
 # TLA detects at 25/255 what was trained at 8/255; where epsilon is large already, as on
 # MNIST, that would be most of the range.
-_STRONGER, _MUCH_STRONGER, _LARGE = 4 / 3, 25 / 8, 0.1
+_STRONGER, _MUCH_STRONGER, _LARGE = 1.25, 25 / 8, 0.1
 
 
 class Findings(ModelOnData):

@@ -26,6 +26,8 @@ def test_by_hand():
     strict = evaluate_detection(CLEAN, ATTACKED, Y, threshold=8.7)
     assert (strict.threshold, strict.escaped, strict.tpr) == (8.7, 0.0, 1.0)
     assert strict.fpr == pytest.approx(2 / 3)
+    loose = evaluate_detection(CLEAN, ATTACKED, Y, threshold=5.5)
+    assert loose.escaped == 0.25  # 8.5; the one at 6 is accepted and right
 
 
 def judged(rng, n=200):
