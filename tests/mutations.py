@@ -594,6 +594,8 @@ MUTATIONS = (
         "joint = directions(np.concatenate(list(parts.values())))",
         "joint = np.concatenate(list(parts.values()))",
         "tests/evaluation/test_latent_views.py",
+    ),
+    Mutation(
         "a covariance is not centered at its class",
         "evaluation/detection/gaussians.py",
         "for centered in _blocks(latent, own, means[c]):",
