@@ -5,14 +5,17 @@ python -m tests.evaluation.planted_nets    # the saturating net, on MNIST: minut
 
 import dataclasses
 import functools
+import tempfile
+import warnings
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 import keras_mpat as mpat
 from keras_mpat import attacks, datasets, objectives
-from tests.evaluation.planted import Function
+from tests.evaluation.asked import answer
+from tests.evaluation.planted import Function, Suite
 
 MARGIN = objectives.Margin(kappa=None)
 LOW, WIDTH = 0.31, 0.38  # of the inputs between which `saturated` rises
@@ -47,7 +50,10 @@ class Trial:
         rate = mpat.schedules.CyclicLearningRate(1e-4, 5e-3, total)
         options = {} if loss is None else {"loss": loss}
         model.compile(keras.optimizers.Adam(rate), metrics=["accuracy"], **options)
-        model.fit(*self.arrays("train"), batch_size=64, epochs=self.epochs, verbose=0)
+        with warnings.catch_warnings():  # the first two epochs are slow: it is said
+            warnings.simplefilter("ignore")
+            data = self.arrays("train")
+            model.fit(*data, batch_size=64, epochs=self.epochs, verbose=0)
         return net
 
 
@@ -72,15 +78,66 @@ def behind(front, net):
     return keras.Model(inputs, net(Function(front)(inputs)))
 
 
+def lenet(trial):
+    """An untrained LeNet for a trial."""
+    shape = trial.arrays("test")[0].shape[1:]
+    keras.utils.set_random_seed(0)
+    return mpat.models.lenet(
+        10, input_shape=shape, filters=trial.filters, mean=0.0, std=1.0
+    )
+
+
+def sound(trial):
+    """Trained by PGD, without a failure: what the others are compared with."""
+    return trial.fitted(lenet(trial), attacks.PGD(trial.ball, steps=trial.steps))
+
+
 def saturating(trial):
     """(classifier, the net behind its input layer), trained by PGD on pixels."""
-    x, _ = trial.arrays("test")
-    keras.utils.set_random_seed(0)
-    net = mpat.models.lenet(
-        10, input_shape=x.shape[1:], filters=trial.filters, mean=0.0, std=1.0
-    )
+    net = lenet(trial)
     attack = attacks.PGD(trial.ball, steps=trial.steps)
     return trial.fitted(behind(saturated, net), attack), net
+
+
+def overfitted(trial):
+    """Trained by FGSM from the image itself until it withstands nothing else."""
+    return trial.fitted(lenet(trial), attacks.FGSM(trial.ball))
+
+
+def largest(hidden, layer=None):
+    """k-WTA: a tenth of the units keep their value, the others are 0."""
+    least = ops.top_k(hidden, hidden.shape[-1] // 10)[0][..., -1:]
+    return ops.where(hidden >= least, hidden, 0.0)
+
+
+def k_wta(trial):
+    """A dense net with k-WTA (Xiao et al., arXiv:1905.10510), trained by PGD."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(trial.arrays("test")[0].shape[1:])
+    hidden = layers.Flatten()(inputs)
+    for _ in range(2):
+        hidden = Function(largest)(layers.Dense(256)(hidden))
+    net = keras.Model(inputs, layers.Dense(10)(hidden))
+    return trial.fitted(net, attacks.PGD(trial.ball, steps=trial.steps))
+
+
+class Squeezed(keras.losses.Loss):
+    """Cross-entropy and half of the length of the logits."""
+
+    def call(self, y_true, y_pred):
+        length = ops.sqrt(ops.sum(y_pred**2, axis=-1) + 1e-9)
+        return objectives.CrossEntropy()(ops.cast(y_true, "int32"), y_pred) + length / 2
+
+
+def squeezed(trial):
+    """Gaussian noise and logit squeezing (Kannan et al., arXiv:1803.06373)."""
+    net = lenet(trial)
+    noise = layers.GaussianNoise(0.5)
+    model = keras.Sequential([keras.Input(net.input_shape[1:]), noise, net])
+    model.compile(keras.optimizers.Adam(3e-3), Squeezed())
+    epochs = 2 * trial.epochs
+    model.fit(*trial.arrays("train"), batch_size=64, epochs=epochs, verbose=0)
+    return net
 
 
 @keras.saving.register_keras_serializable("planted")
@@ -129,13 +186,14 @@ class InImage(attacks.model_attack.ModelAttack):
 
 
 def main() -> None:
-    """Trains on MNIST and prints what each attack leaves."""
+    """Trains on MNIST and prints what each attack leaves, and what two checks say."""
     classifier, net = saturating(MNIST)
     ball, data = MNIST.ball, MNIST.arrays("test")
     mask = behind(straight_through, net)
     apgd = attacks.APGD(ball, objective=MARGIN, target_classes=3)
     judges = {
         "PGD-100": attacks.PGD(ball, steps=100),
+        "APGD-T": attacks.APGD(ball, objective=objectives.DLR(), target_classes=9),
         "FAB": attacks.FAB(ball, target_classes=3),
         "Square": attacks.Square(ball),
         "straight through": attacks.Transfer(apgd, surrogate=mask),
@@ -148,6 +206,12 @@ def main() -> None:
         left &= stage.correct
         alone = 100 * stage.accuracy
         print(f"{stage.name}: alone {alone:.2f}, after it {100 * left.mean():.2f}")
+    suite = Suite(ball, steps=50, queries=5000)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in ("C12", "C37", "C38"):
+            options = {"xy": data, "ball": ball, "attack": suite, "folder": folder}
+            said = answer(number, classifier, **options)
+            print(f"{number} {said.status} ({said.severity}): {said.text}")
 
 
 if __name__ == "__main__":

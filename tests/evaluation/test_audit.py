@@ -11,31 +11,10 @@ import pytest
 import keras_mpat as mpat
 from keras_mpat import L2, Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
-from keras_mpat.evaluation.checks import CHECKS, Answer, Subject, budget, protocol
-from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.evaluation.checks import CHECKS, Answer, budget, protocol
 from tests.evaluation import planted
+from tests.evaluation.asked import BY_NUMBER, answer
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
-
-BY_NUMBER = {check.number: check for check in CHECKS}
-
-
-def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fields):
-    """What one check says of a classifier."""
-    xy = xy or data()
-    subject = Subject(
-        classifier,
-        load_classifier(classifier, softmax=True),
-        xy,
-        ball,
-        attack=fields.get("attack") or attacks.FGSM(ball),
-        examples=500,
-        state_dir=str(folder),
-        given={"twins": None, "runs": None, **(given or {})},
-        options={"seed": 0, "batch_size": len(xy[0]), "verbose": False},
-    )
-    if "result" in fields:  # made up: attacks do not break what is proven
-        subject.__dict__["result"] = fields["result"]
-    return BY_NUMBER[number].run(subject)
 
 
 def many(n=12000):
