@@ -533,6 +533,27 @@ MUTATIONS = (
         "tests/evaluation/test_audit.py",
     ),
     Mutation(
+        "a card looks at the ball of the first attack only",
+        "evaluation/card_checks.py",
+        "    for ball in balls:",
+        "    for ball in balls[:1]:",
+        "tests/evaluation/test_card.py -k by_value",
+    ),
+    Mutation(
+        "adversarial examples of another model are taken for one's own",
+        "evaluation/evidence.py",
+        "if not same or whose != self._digest():",
+        "if not same:",
+        "tests/evaluation/test_evidence.py -k another_evaluation",
+    ),
+    Mutation(
+        "what Square takes counts as taken by margins",
+        "evaluation/checks/rivals.py",
+        'if names[k].startswith(("APGD", "FAB"))',
+        'if names[k].startswith(("APGD", "FAB", "Square"))',
+        "tests/evaluation/test_audit.py -k in_each_version",
+    ),
+    Mutation(
         "near misses alone are nobody",
         "evaluation/driver.py",
         "if all(earlier.attack != own.attack for earlier in before):",

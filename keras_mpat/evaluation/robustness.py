@@ -22,7 +22,7 @@ from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.certification import Certifier
-from keras_mpat.evaluation.evidence import DataDigest, Evidence, versions
+from keras_mpat.evaluation.evidence import DataDigest, Evidence, ball_values, versions
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.progress import Progress
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
@@ -156,6 +156,7 @@ def _evidence(state, named, parts, sha256: dict[str, str]) -> Evidence:
         predicted=state.concatenated("predicted"),
         margins=state.concatenated("margin"),
         adversarial=kept,
+        balls=tuple(map(ball_values, _threat_models(parts))),
     )
 
 
