@@ -32,10 +32,8 @@ from keras_mpat.evaluation import (
     prototype_table,
     untrained_modes,
 )
-from keras_mpat.evaluation.tables import mostly
 
 _ROWS = 60  # of a sheet of pictures
-_LONG = 40  # characters of a heading
 
 
 def show(
@@ -108,27 +106,14 @@ def _control_in_words(control: list[PrototypeModes]) -> str:
 def _draw_sheet(run_dir, info, found, nearest, x, modes, title) -> Path:
     from keras_mpat.evaluation import plots
 
-    rows, names = [], info.mode_names
-    prototypes = list(zip(found.classes, found.slots, found.counts, strict=True))
-    for c, slot, counts in prototypes[:_ROWS]:
-        own, size = found.counts[found.classes == c].sum(axis=0), counts.sum()
-        images, held = nearest[int(c), int(slot)], "no images"
-        if size:
-            share = f"{100 * size / own.sum():.0f} %"
-            held = f"{size} image{'' if size == 1 else 's'} ({share})"
-            held += f"\nmostly {mostly(counts, names)}"
-        rows.append(
-            plots.SheetRow(
-                group=_short(info.class_names[c]),
-                name=f"prototype {slot}: {held}",
-                images=x[images],
-                shares={
-                    names[mode]: counts[mode] / max(size, 1)
-                    for mode in np.flatnonzero(own)
-                },
-                captions=[names[mode] for mode in modes[images]],
-            )
-        )
+    rows = plots.prototype_rows(
+        found,
+        nearest,
+        x,
+        modes,
+        class_names=info.class_names,
+        mode_names=info.mode_names,
+    )[:_ROWS]
     if len(found.slots) > _ROWS:
         title = f"{title}: the first {_ROWS} of {len(found.slots)} prototypes"
     path = run_dir / "prototypes.png"
@@ -142,7 +127,7 @@ def _draw_merging(run_dir, info, merging: dict[str, Any] | None) -> list[Path]:
     if merging is None:
         return []
     paths = [run_dir / "prototypes_merging.png"]
-    names = [_short(name) for name in info.class_names]
+    names = [plots.short(name) for name in info.class_names]
     title = f"{info.name}: prototypes left of each class"
     plots.prototype_history(
         merging["history"], paths[0], class_names=names, title=title
@@ -160,14 +145,6 @@ def _draw_merging(run_dir, info, merging: dict[str, Any] | None) -> list[Path]:
             f"{threshold:g}",
         )
     return paths
-
-
-def _short(name: str) -> str:
-    """A class name that fits a heading: of many joined ones, the first and the last."""
-    parts = name.split("/")
-    if len(name) <= _LONG or len(parts) < 3:
-        return name
-    return f"{parts[0]}/…/{parts[-1]}"
 
 
 def define_flags() -> None:

@@ -9,7 +9,6 @@ Defaults per data set and the presets are in examples/settings.py.
 """
 
 import importlib.metadata
-import importlib.util
 import platform
 import statistics
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import keras
 import settings as run_settings
 from absl import app, flags, logging
+from boards import boards
 from building import build
 from merging import merging_callbacks
 from run_directory import Recorder, RunDirectory, in_words
@@ -26,13 +26,16 @@ import keras_mpat as mpat
 from keras_mpat import backend, datasets
 
 
-def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[str, Any]:
+def train(
+    settings: run_settings.Settings, run_dir, *, data_dir=None, board: bool = False
+) -> dict[str, Any]:
     """Trains, or continues, or does nothing if the run is finished.
 
     Args:
         settings: from `settings.resolve`.
         run_dir: the folder of the run; see run_directory.py.
         data_dir: folder of prepared data, for data sets that need one.
+        board: whether TensorBoard shows attacked images, too.
 
     Returns:
         The content of run.json.
@@ -57,32 +60,24 @@ def train(settings: run_settings.Settings, run_dir, *, data_dir=None) -> dict[st
     merging = merging_callbacks(settings, run, done)
     run.update(**_environment(model, settings), data_dir=data_dir)
     run.keep_rows(done)
-    x, y, _ = datasets.arrays(settings.dataset, "validation", **where)
+    validation = datasets.arrays(settings.dataset, "validation", **where)
+    x, y, _ = validation
     count = settings.validation_examples
+    recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
+    watching = boards(run, settings, validation, adversarial=board)
     model.fit(
         datasets.load(settings.dataset, "train", epoch=done, **stream),
         validation_data=(x[:count], y[:count]),
         validation_batch_size=min(count, 128),
         initial_epoch=done,
         epochs=settings.epochs,
-        callbacks=merging + _callbacks(run, steps * settings.batch_size),
+        callbacks=[*merging, recorder, *watching],
         shuffle=False,  # the stream shuffles itself
         verbose=int(sys.stdout.isatty()),
     )
     run.save(model.classifier, run.classifier)
     run.update(**_result(run), finished=True)
     return run.record()
-
-
-def _callbacks(run: RunDirectory, images: int) -> list[keras.callbacks.Callback]:
-    callbacks: list[keras.callbacks.Callback] = [
-        Recorder(run, images, talks=not sys.stdout.isatty())
-    ]
-    if importlib.util.find_spec("tensorboard") is not None:
-        folder = str(run.path / "tensorboard")
-        board = keras.callbacks.TensorBoard(folder, write_graph=False)
-        callbacks.append(board)
-    return callbacks
 
 
 def _environment(model, settings) -> dict[str, Any]:
@@ -132,6 +127,7 @@ def define_flags() -> None:
     """The command line. `None`: the default of the data set or the preset."""
     flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    flags.DEFINE_bool("board", False, "TensorBoard: attacked images and the Projector.")
     for name, text in _CHOICES.items():  # `resolve` names the nearest of a wrong one
         choices = ", ".join(run_settings.CHOICES[name])
         flags.DEFINE_string(name, None, f"{text} One of: {choices}.")
@@ -237,7 +233,8 @@ def main(arguments: list[str]) -> None:
     run_dir = flags.FLAGS.run_dir
     try:
         settings = run_settings.resolve(given_flags())
-        record = train(settings, run_dir, data_dir=flags.FLAGS.data_dir)
+        where = {"data_dir": flags.FLAGS.data_dir, "board": flags.FLAGS.board}
+        record = train(settings, run_dir, **where)
     except (ValueError, FileNotFoundError, ImportError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")

@@ -9,6 +9,7 @@ device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
 is_eager         whether a tensor has values now
 unscale          a loss as it is logged, under replicas
+summaries        where TensorBoard reads
 """
 
 import contextlib
@@ -239,3 +240,10 @@ def unscale(loss):
     if NAME == "tensorflow":
         return loss * tf.distribute.get_strategy().num_replicas_in_sync
     return loss
+
+
+def summaries(folder: str):
+    """(`tf.summary`, a writer of TensorBoard events into a folder), on all backends."""
+    import tensorflow
+
+    return tensorflow.summary, tensorflow.summary.create_file_writer(folder)

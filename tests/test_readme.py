@@ -66,3 +66,12 @@ def test_recipe_head_strategy_and_data_set_train_together(recipes, tmp_path):
     np.testing.assert_array_equal(
         loaded.predict(x, verbose=0), model.predict(x, verbose=0)
     )
+
+
+def test_recipe_of_the_latent_space_measures(recipes):
+    found = recipes["found"]
+    assert found.clean.shape == found.adversarial.shape == (359, 100)
+    assert recipes["r"] > 0 and recipes["twin"] > 0 and 0 <= recipes["k50"] <= 1
+    assert np.all(np.diff(recipes["curve"].accuracy) <= 0)
+    scores = recipes["detector"].score(found.clean)
+    assert np.all(np.isfinite(scores))

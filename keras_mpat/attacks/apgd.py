@@ -17,7 +17,7 @@ from keras_mpat.attacks.aims import aimed
 from keras_mpat.attacks.attack import Attack, Goal, check_rule, per_example, worst_of
 from keras_mpat.attacks.diversified import diversified
 from keras_mpat.attacks.targets import check_target_classes, num_aims
-from keras_mpat.configurable import check_count, check_switch, numbers
+from keras_mpat.configurable import check_count, check_share, check_switch
 from keras_mpat.objectives import CrossEntropy, Objective
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
@@ -80,8 +80,8 @@ class APGD(Attack):
         check_count("restarts", self.restarts, "One run is restarts=1.")
         check_rule("objective", self.objective)
         check_target_classes(self.target_classes)
-        _check_share("momentum", self.momentum)
-        _check_share("rho", self.rho)
+        for name in ("momentum", "rho"):
+            check_share(name, getattr(self, name), "share", "The usual value is 0.75.")
         check_count("eot_iterations", self.eot_iterations, "1 is no average.")
         check_count("odi_steps", self.odi_steps, "0 is none.", minimum=0)
         check_switch("compat", self.compat)
@@ -214,12 +214,3 @@ class _Climb(NamedTuple):
 
 def _fooled(state):
     return state.lead > -float("inf")
-
-
-def _check_share(name: str, value) -> None:
-    array = numbers(value)
-    if array.ndim or not 0 < array <= 1:
-        raise ValueError(
-            f"`{name}` must be in (0, 1] (a share). Received: {name}={value!r}. "
-            "The usual value is 0.75."
-        )

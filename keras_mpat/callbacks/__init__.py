@@ -6,14 +6,17 @@
 `overfitting_guard.py` watches robust accuracy; `probe.py` measures it on a batch that
 is held out, `snapshot.py` remembers a model. `prototype_merging.py` merges prototypes
 that have come close; `chance.py` says when that is premature, `slots.py` tells the
-optimizer.
+optimizer. `adversarial_board.py` shows attacked examples in TensorBoard, `projector.py`
+writes what its Projector reads.
 """
 
+from keras_mpat.callbacks.adversarial_board import AdversarialBoard
 from keras_mpat.callbacks.overfitting_guard import CatastrophicOverfittingGuard
 from keras_mpat.callbacks.probe import Check
 from keras_mpat.callbacks.prototype_merging import MergeRecord, PrototypeMerging
 
 __all__ = [
+    "AdversarialBoard",
     "CatastrophicOverfittingGuard",
     "Check",
     "MergeRecord",

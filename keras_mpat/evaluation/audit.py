@@ -1,7 +1,7 @@
 """`audit`: how far a robustness figure can be trusted, check by check.
 
 report = audit(model, (x, y), Linf("8/255"), twins={"standard": plain})
-print(report.to_markdown())     # every check: pass, fail or not run
+print(report.to_markdown())     # every check: pass, fail, not run, …
 sys.exit(report.exit_code)      # 0; 1: an error; 2: incomplete
 """
 
@@ -43,8 +43,8 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """ "failed": an error; "incomplete": an error-class check was not run; else
-        "passed"."""
+        """ "failed": an error; "incomplete": an error-class check was not run (one that
+        does not apply lacks nothing); else "passed"."""
         errors = [answer for answer in self.answers if answer.severity == ERROR]
         if any(answer.status == FAIL for answer in errors):
             return "failed"
@@ -165,7 +165,8 @@ def audit(
 
     Returns:
         An `Audit`. Checks that lack something are listed as not run, with what they
-        need.
+        need; those without a subject, e.g. of a head where there is none, as not
+        applicable.
 
     Raises:
         ValueError: not a classifier, data or a threat model, something beside them

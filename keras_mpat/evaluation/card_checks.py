@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_mpat.evaluation.evidence import ball_values
 from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.state import digest
 from keras_mpat.threat_models import ThreatModel, check_threat_model
@@ -33,13 +34,12 @@ def check_same(
             f"{', with ' + what if results else ''}. Evaluate all seeds alike."
         )
     check_threat_model(threat_model)
-    for stage in results[0].stages:
-        if repr(threat_model) not in stage.attack:
-            raise ValueError(
-                "`threat_model` must be that of the attacks. Received: "
-                f"{threat_model!r}, but {stage.name} is {stage.attack[:60]}…. Pass the "
-                "one that the attacks were made with."
-            )
+    other = _other_ball(results[0], threat_model)
+    if other:
+        raise ValueError(
+            f"`threat_model` must be that of the attacks. Received: {threat_model!r}, "
+            f"but {other}. Pass the one that the attacks were made with."
+        )
     known = {weights for r in results for weights in _of(r, "weights")}
     if None not in known and digest(classifier.get_weights()) not in known:
         raise ValueError(
@@ -47,6 +47,18 @@ def check_same(
             "Received: one with other weights. Evaluate it, or pass the file that the "
             "result is of."
         )
+
+
+def _other_ball(result: RobustnessResult, threat_model: ThreatModel) -> str:
+    """What says that an attack had another threat model; empty if nothing does."""
+    balls = () if result.evidence is None else result.evidence.balls
+    for ball in balls:
+        if ball != ball_values(threat_model):
+            return f"an attack had {str(ball)[:100]}"
+    for stage in () if balls else result.stages:  # of an earlier version
+        if repr(threat_model) not in stage.attack:
+            return f"{stage.name} is {stage.attack[:60]}…"
+    return ""
 
 
 def check_verification(

@@ -81,18 +81,19 @@ class Comparison:
             values = [100 * float(summary(row)) for row in self.accuracies]
             gap = f"{values[0] - values[1]:+.2f}"
             lines.append(f"| {title} | {values[0]:.2f} | {values[1]:.2f} | {gap} | |")
-        return "\n".join(lines) + f"\n\n{self._sentence()}\n"
+        return "\n".join(lines) + f"\n\n{self.sentence()}\n"
 
-    def _sentence(self) -> str:
+    def sentence(self) -> str:
+        """The verdict in words."""
         first, second = self.names
         words = {
             "better": f"{first} is better than {second}",
             "worse": f"{first} is worse than {second}",
-            "undecided": f"undecided between {first} and {second}",
+            "undecided": f"Undecided between {first} and {second}",
         }[self.verdict]
         seeds = len(self.p_values)
         return (
-            f"{words[0].upper()}{words[1:]} (exact permutation test, p = "
+            f"{words} (exact permutation test, p = "
             f"{self.p_value:.2g}, {seeds} {'seed' if seeds == 1 else 'seeds'}, n = "
             f"{self.n}; better or worse is said if all seeds agree and p < {_LEVEL})."
         )

@@ -67,6 +67,8 @@ class Driver:
         keep: whether chunks hold the adversarial examples.
         certifiers: one for each threat model; what one proves, no attack in its threat
             model is run on.
+        everyone: attack what is wrong without an attack, too, and keep what came
+            nearest to fooling where nothing fooled.
     """
 
     def __init__(
@@ -78,10 +80,11 @@ class Driver:
         batch_size: int,
         keep: bool,
         certifiers: Sequence[Certifier] = (),
+        everyone: bool = False,
     ):
         self._classifier, self._parts, self._seed = classifier, parts, seed
         self._certifiers = certifiers
-        self._size, self._keep = batch_size, keep
+        self._size, self._keep, self._everyone = batch_size, keep, everyone
         self._clean = backend.function(self._clean_pass)
         self._verdict = backend.function(self._verdict_pass)
         self._runs = [backend.function(self._run_of(part)) for part in parts]
@@ -127,7 +130,8 @@ class Driver:
         if "clean" not in rows:
             self._look(chunk, x, y)
         for number, part in enumerate(self._parts):
-            alive = rows.setdefault(f"alive {part.attack}", rows["clean"].copy())
+            begun = rows["clean"] | self._everyone
+            alive = rows.setdefault(f"alive {part.attack}", begun)
             rows.setdefault(f"lead {part.attack}", rows["clean margin"].copy())
             for run in range(part.runs):
                 if (number, run) >= chunk.position[:2]:
@@ -156,6 +160,9 @@ class Driver:
         chunk.rows["broken by"] = np.full(len(x), -1, "int32")
         if self._keep:
             chunk.rows["adversarial"] = x.copy()
+        if self._everyone:
+            chunk.rows["clean predicted"] = found["predicted"].copy()
+            chunk.rows["margin"][:] = -np.inf
         clean = found["clean"]
         for number, certifier in enumerate(self._certifiers):
             proven = np.zeros(len(x), "bool")
@@ -172,7 +179,8 @@ class Driver:
             size = self._size_for(number, len(left) - taken)
             filled, count = next(_batches(left[taken:], size))
             fooled, found = self._attack(number, run, filled, data)
-            fooled[count:] = False  # copies
+            filled, fooled = filled[:count], fooled[:count]  # without copies
+            found = {name: rows[:count] for name, rows in found.items()}
             self._enter(chunk, number, filled, fooled, found)
             lead = chunk.rows[f"lead {self._parts[number].attack}"]
             np.maximum.at(lead, filled, found["margin"])
@@ -211,8 +219,11 @@ class Driver:
 
     def _enter(self, chunk: Chunk, number: int, examples, fooled, found) -> None:
         """Notes which part was the first to fool an example, and how."""
-        new = fooled & (chunk.rows["broken by"][examples] < 0)
+        free = chunk.rows["broken by"][examples] < 0
+        new = free & fooled
         chunk.rows["broken by"][examples[new]] = number
+        if self._everyone:
+            new |= free & (found["margin"] > chunk.rows["margin"][examples])
         for name in found.keys() & chunk.rows.keys():
             chunk.rows[name][examples[new]] = found[name][new]
 

@@ -7,6 +7,7 @@ result.evidence.save_examples("adversarial.npz")     # np.load reads it, no pick
 
 import dataclasses
 import hashlib
+import json
 import os
 import platform
 import sys
@@ -28,6 +29,8 @@ class Evidence:
         sha256: of the "weights" (`state.digest` of `model.get_weights()`), and of the
             bytes of the "inputs" (N, ...) as float32 and the "labels" (N,) as int32.
         versions: of Python, keras, keras_mpat and the framework, by name.
+        balls: the threat models of the parts, each once, as `ball_values` tells them;
+            empty in files of earlier versions.
         parts: the attacks, or the parts of those that are sequences, as they ran.
         broken_by: int (N,), index in `parts` of the first that fooled the example; -1:
             none did, or it was wrong without an attack.
@@ -45,6 +48,7 @@ class Evidence:
     predicted: np.ndarray
     margins: np.ndarray
     adversarial: np.ndarray | None = None
+    balls: tuple[dict[str, Any], ...] = ()
 
     @property
     def index(self) -> np.ndarray:
@@ -56,6 +60,7 @@ class Evidence:
         return {
             "sha256": self.sha256,
             "versions": self.versions,
+            "balls": list(self.balls),
             "parts": list(self.parts),
             "broken_by": " ".join(map(str, self.broken_by)),
             "predicted": " ".join(map(str, self.predicted)),
@@ -72,10 +77,13 @@ class Evidence:
             broken_by=np.array(values["broken_by"].split(), "int32"),
             predicted=np.array(values["predicted"].split(), "int32"),
             margins=np.array(values["margins"].split(), "float32"),
+            balls=tuple(values.get("balls", ())),
         )
 
     def save_examples(self, path: str | os.PathLike) -> None:
-        """Writes index (M,) and adversarial (M, ...) as npz, whole or not at all.
+        """Writes index (M,), adversarial (M, ...) and whose they are as npz.
+
+        Whole or not at all.
 
         Raises:
             ValueError: the adversarial examples were not kept.
@@ -87,24 +95,41 @@ class Evidence:
             )
         partial = f"{os.fspath(path)}.part"
         with open(partial, "wb") as file:
-            np.savez_compressed(file, index=self.index, adversarial=self.adversarial)
+            np.savez_compressed(
+                file,
+                index=self.index,
+                adversarial=self.adversarial,
+                sha256=self._digest(),
+            )
         os.replace(partial, path)
 
     def with_examples(self, path: str | os.PathLike) -> "Evidence":
         """The same with the adversarial examples that `save_examples` wrote.
+
+        Files of earlier versions say only which examples they are of.
 
         Raises:
             ValueError: the file holds those of another evaluation.
         """
         with np.load(path, allow_pickle=False) as stored:
             index, adversarial = stored["index"], stored["adversarial"]
-        if not np.array_equal(index, self.index):
+            whose = str(stored["sha256"]) if "sha256" in stored else self._digest()
+        same = np.array_equal(index, self.index)
+        if not same or whose != self._digest():
+            what = f"of {len(index)} images" if not same else "of another evaluation"
             raise ValueError(
-                "`path` must hold the adversarial examples of this result. Received: "
-                f"path={os.fspath(path)!r}, with {len(index)} examples of "
-                f"{len(self.index)}. Pass the file that was written beside it."
+                "`path` must hold the adversarial examples of this result (sha256). "
+                f"Received: path={os.fspath(path)!r}, with examples {what}. Pass the "
+                "file that was written beside it."
             )
         return dataclasses.replace(self, adversarial=adversarial)
+
+    def _digest(self) -> str:
+        """sha256 of model, data and verdicts, which survive `to_dict`."""
+        told = self.to_dict()
+        names = ("sha256", "parts", "broken_by", "predicted", "margins")
+        text = json.dumps([told[name] for name in names], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digests(x: np.ndarray, y: np.ndarray) -> dict[str, str]:
@@ -131,6 +156,20 @@ class DataDigest:
             "inputs": self._inputs.hexdigest(),
             "labels": self._labels.hexdigest(),
         }
+
+
+def ball_values(threat_model) -> dict[str, Any]:
+    """What a threat model allows, as JSON values: its norm, and lengths as numbers."""
+    plain = {"epsilon": threat_model.radius, "bounds": list(threat_model.bounds)}
+    config = threat_model.get_config() | plain
+    config = {name: _plain(value) for name, value in config.items()}
+    return {"norm": type(threat_model).__name__, **config}
+
+
+def _plain(value):
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def versions() -> dict[str, str]:

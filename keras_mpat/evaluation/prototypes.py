@@ -108,6 +108,23 @@ def nearest_images(
     return rows
 
 
+def prototype_points(model) -> tuple[np.ndarray, np.ndarray]:
+    """The prototypes that are in use, to be drawn among the embeddings.
+
+    Args:
+        model: an `AdversarialModel` with a `SoftTripleHead`.
+
+    Returns:
+        (points, classes): float64 (P, D) of length 1, and int64 (P,).
+
+    Raises:
+        ValueError: another model or head.
+    """
+    _check_head(model)
+    points = np.concatenate(model.head.compact().prototypes)
+    return points, _survivors(model.head)[0]
+
+
 def _counted(head, y, chosen, modes) -> PrototypeModes:
     """Modes (N,) of examples, counted by class y (N,) and slot (N,)."""
     classes, slots = _survivors(head)
@@ -126,6 +143,15 @@ def _survivors(head) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(model, x, y) -> np.ndarray:
     """Checked classes (N,) of examples x, for a model with prototypes."""
+    _check_head(model)
+    y = as_array(y)
+    check_labels(y, model.num_classes, len(as_array(x)))
+    if y.ndim == 2 and y.shape[1] > 1:
+        y = np.argmax(y, axis=1)
+    return y.reshape(-1).astype("int64")
+
+
+def _check_head(model) -> None:
     check_model(model)
     if not isinstance(model.head, SoftTripleHead):
         raise ValueError(
@@ -133,11 +159,6 @@ def _labels(model, x, y) -> np.ndarray:
             f"Received: head={model.head and type(model.head).__name__}. Train one "
             f"with head=SoftTripleHead({model.num_classes})."
         )
-    y = as_array(y)
-    check_labels(y, model.num_classes, len(as_array(x)))
-    if y.ndim == 2 and y.shape[1] > 1:
-        y = np.argmax(y, axis=1)
-    return y.reshape(-1).astype("int64")
 
 
 def _modes(modes, count: int) -> np.ndarray:

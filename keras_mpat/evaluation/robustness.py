@@ -22,14 +22,14 @@ from keras_mpat.evaluation import driver
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.certification import Certifier
-from keras_mpat.evaluation.evidence import DataDigest, Evidence, versions
+from keras_mpat.evaluation.evidence import DataDigest, Evidence, ball_values, versions
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.progress import Progress
 from keras_mpat.evaluation.result import Part, RobustnessResult, Stage
 from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.models.checks import shapes
 
-_BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
+BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
 _ROWS = 3  # what a chunk holds: earlier states had no leads
 
 
@@ -97,7 +97,7 @@ def evaluate_robustness(
         keep=bool(state.folder),
         certifiers=[Certifier(classifier, b, "crown", batch_size) for b in balls],
     )
-    size = _BATCHES * batch_size
+    size = BATCHES * batch_size
     progress = Progress(parts, _count(data, limit, size), verbose)
     seen = DataDigest()
     for number, (x, y, valid) in enumerate(buckets(data, size, limit, output[-1])):
@@ -106,7 +106,7 @@ def evaluate_robustness(
         chunk = state.chunk(number, saved_state.digest([x, y]))
         if not chunk.finished:
             _check(x, named, shape[1:], first=not number)
-            step = _stepper(state, chunk, progress)
+            step = stepper(state, chunk, progress)
             work.work(chunk, x.astype("float32"), y, number * size, step)
             state.save(chunk)
         progress.end_chunk()
@@ -122,7 +122,9 @@ def _check(x, named: dict[str, Attack], shape, *, first: bool) -> None:
             check_scale(x, attack.threat_model)
 
 
-def _stepper(state, chunk, progress):
+def stepper(state, chunk, progress):
+    """What the driver calls after each batch: shows it, and keeps the work."""
+
     def step(part: int, runs: float) -> None:
         progress.step(part, runs)
         state.save(chunk)
@@ -154,6 +156,7 @@ def _evidence(state, named, parts, sha256: dict[str, str]) -> Evidence:
         predicted=state.concatenated("predicted"),
         margins=state.concatenated("margin"),
         adversarial=kept,
+        balls=tuple(map(ball_values, _threat_models(parts))),
     )
 
 
@@ -191,7 +194,7 @@ def fingerprint(classifier, named: dict[str, Attack]) -> dict:
         "layers": _config_digest(classifier),
         "attacks": {name: _config_digest(attack) for name, attack in named.items()},
         "weights": saved_state.digest(classifier.get_weights()),
-        "batches": _BATCHES,
+        "batches": BATCHES,
         "rows": _ROWS,
     }
 

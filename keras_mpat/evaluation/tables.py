@@ -53,9 +53,9 @@ def robustness_table(
     black_box = any(isinstance(attack, AutoAttack) for attack in attacks.values())
     if audits:
         lines = [f"{name}: {audit.summary()}." for name, audit in audits.items()]
-        return f"{_markdown(rows)}\n\n{note}\n\n" + "\n".join(lines)
+        return f"{markdown(rows)}\n\n{note}\n\n" + "\n".join(lines)
     note += "Not audited." if black_box else NOT_AUDITED
-    return f"{_markdown(rows)}\n\n{note}"
+    return f"{markdown(rows)}\n\n{note}"
 
 
 def _parts(of_results: Sequence[tuple[Part, ...]]) -> list[list[str]]:
@@ -102,12 +102,12 @@ def prototype_table(
         own = found.classes == c
         table, size = found.counts[own], str(found.prototypes_per_class[c])
         shares = (found.class_purity[c], found.class_purity_of_one[c])
-        rows.append([name, size, _count(table.sum()), *map(_share, shares)])
+        rows.append([name, size, thousands(table.sum()), *map(_share, shares)])
         rows[-1].append(_number(found.class_nmi[c]))
         parts.append(f"{name}:\n\n{_assignments(table, found.slots[own], modes)}")
-    rows.append(["**all**", str(len(found.slots)), _count(found.counts.sum())])
+    rows.append(["**all**", str(len(found.slots)), thousands(found.counts.sum())])
     rows[-1] += [_share(found.purity), _share(found.purity_of_one), _number(found.nmi)]
-    return "\n\n".join([_markdown(rows), *parts, _MEANING])
+    return "\n\n".join([markdown(rows), *parts, _MEANING])
 
 
 _MEANING = (
@@ -123,10 +123,10 @@ def _assignments(table: np.ndarray, slots: np.ndarray, modes: Sequence[str]) -> 
     seen = np.flatnonzero(table.sum(axis=0))
     rows = [["prototype", "examples", *(modes[int(m)] for m in seen), "mostly"]]
     for slot, counts in zip(slots, table, strict=True):
-        rows.append([str(slot), _count(counts.sum())])
-        rows[-1] += [_count(counts[mode]) if counts[mode] else "·" for mode in seen]
+        rows.append([str(slot), thousands(counts.sum())])
+        rows[-1] += [thousands(counts[mode]) if counts[mode] else "·" for mode in seen]
         rows[-1].append(mostly(counts, modes))
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def mostly(counts: np.ndarray, modes: Sequence[str]) -> str:
@@ -137,12 +137,14 @@ def mostly(counts: np.ndarray, modes: Sequence[str]) -> str:
     return f"{modes[int(counts.argmax())]} ({share:.0f} %)"
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown(rows: list[list[str]]) -> str:
+    """A Markdown table; the first row is the heading."""
     rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _count(number) -> str:
+def thousands(number) -> str:
+    """A count with its thousands apart, e.g. "10 000"."""
     return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 

@@ -6,7 +6,7 @@ from keras import ops
 from keras_mpat.attacks import Attack
 from keras_mpat.objectives import Margin
 
-TOLERANCE = 1e-6  # of the width of the box, by which rounding may leave the ball
+_TOLERANCE = 1e-6  # of the width of the box
 
 
 def answer(y, logits):
@@ -14,6 +14,12 @@ def answer(y, logits):
     lead = Margin(kappa=None)(y, logits)
     lead = ops.where(ops.isnan(lead), float("inf"), lead)
     return ops.argmax(logits, axis=-1), lead
+
+
+def tolerance(threat_model) -> float:
+    """By how much rounding may leave the ball, in input units."""
+    low, high = (np.asarray(bound, "float64") for bound in threat_model.bounds)
+    return _TOLERANCE * float(np.max(high - low))
 
 
 def check_example(found, inside, attack: Attack) -> None:
@@ -25,10 +31,8 @@ def check_example(found, inside, attack: Attack) -> None:
         attack: whose it is.
     """
     found, inside = ops.convert_to_numpy(found), ops.convert_to_numpy(inside)
-    low, high = attack.threat_model.bounds
-    width = float(np.max(np.asarray(high, "float64") - np.asarray(low, "float64")))
     outside = np.abs(found.astype("float64") - inside).max()
-    if not outside <= TOLERANCE * width:  # NaN, too
+    if not outside <= tolerance(attack.threat_model):  # NaN, too
         raise ValueError(
             "`attacks` must return finite examples in the ball and the box. Received: "
             f"{attack!r}, whose examples are {outside:.2g} outside (input units). End "

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_mpat import attacks
+from keras_mpat.evaluation import Detector, DetectorAttack
 from keras_mpat.layers import SoftTripleHead
 from keras_mpat.objectives import DLR, Margin
 from keras_mpat.threat_models import L2, Linf
@@ -88,6 +89,13 @@ def matching():
     """Feature matching with the embeddings of 500 digits."""
     _, embeddings, classes = templates()
     return attacks.FeatureMatching(embeddings, classes, neighbors=2)
+
+
+def detecting(ball, **options):
+    """A `DetectorAttack` on the net of `templates`."""
+    net, embeddings, classes = templates()
+    detector = Detector("tied").fit(embeddings, classes)
+    return DetectorAttack(ball, features=net, detector=detector, **options)
 
 
 @dataclass(frozen=True)
@@ -191,6 +199,13 @@ ROWS = [
         norms=(L2,),
         holds=True,
     ),
+    Row(
+        lambda ball: detecting(ball, steps=3),
+        random=True,
+        climbs=False,
+        norms=(Linf,),
+        holds=True,
+    ),
 ]
 NORMS = [Norm(Linf, 0.1), Norm(L2, 1.0)]
 CASES = [(row, norm) for norm in NORMS for row in ROWS if norm.ball in row.norms]
@@ -200,7 +215,7 @@ def short(value) -> str:
     """The class and the fields that are not the default: "PGD(steps=4)"."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(short(item) for item in value) + "]"
-    if isinstance(value, (np.ndarray, keras.Layer)):
+    if isinstance(value, (np.ndarray, keras.Layer, Detector)):
         return type(value).__name__
     if not dataclasses.is_dataclass(value):
         return repr(value)

@@ -1,6 +1,9 @@
 """Every callback: one row each, built on a probe (x, y). A new callback is one row."""
 
-from keras_mpat import callbacks
+import tempfile
+
+from keras_mpat import Linf, callbacks
+from keras_mpat.attacks import FGSM
 
 CALLBACKS = {
     "guard-warn": lambda x, y: callbacks.CatastrophicOverfittingGuard(x, y),
@@ -11,6 +14,9 @@ CALLBACKS = {
         threshold=0.0, start_epoch=0
     ),
     "merging-postponed": lambda x, y: callbacks.PrototypeMerging(start_epoch=99),
+    "board": lambda x, y: callbacks.AdversarialBoard(
+        tempfile.mkdtemp(), x, y, attack=FGSM(Linf(0.1)), every=1
+    ),
 }
 _PROTOTYPES = {
     "prototypes_min",
@@ -24,4 +30,5 @@ LOGS = {
     "guard-roll_back-every": {"probe_robust_accuracy", "probe_fgsm_accuracy"},
     "merging-of_nothing": _PROTOTYPES,
     "merging-postponed": _PROTOTYPES,
+    "board": set(),
 }

@@ -266,6 +266,202 @@ EVALUATION = {
         "mpat.evaluation.prototype_modes(toy.model(pgd, head=toy.head()), x, y, y[:9])"
     ),
 }
+DETECTION = {
+    "an unknown covariance": "mpat.evaluation.Detector('ful')",
+    "a ridge below 0": "mpat.evaluation.Detector(ridge=-1e-3)",
+    "a normalize that is no switch": "mpat.evaluation.Detector(normalize='l2')",
+    "a score before fit": "mpat.evaluation.Detector().score(x)",
+    "a threshold before fit": "mpat.evaluation.Detector().calibrate(x)",
+    "a rejection before calibrate": "mpat.evaluation.Detector().fit(x, y).reject(x)",
+    "a detector saved before fit": "mpat.evaluation.Detector().save('detector.npz')",
+    "embeddings of one example": "mpat.evaluation.Detector().fit(x[0], y[:1])",
+    "embeddings with NaN": "mpat.evaluation.Detector().fit(x * np.nan, y)",
+    "embeddings that are names": "mpat.evaluation.Detector().fit(x.astype(str), y)",
+    "embeddings that are all equal": "mpat.evaluation.Detector().fit(0 * x, y)",
+    "embeddings of another size": (
+        "mpat.evaluation.Detector().fit(x, y).score(x[:, :3])"
+    ),
+    "no ridge for fewer examples than features": (
+        "mpat.evaluation.Detector(ridge=0).fit(x[:4], y[:4])"
+    ),
+    "a class of one example": "mpat.evaluation.Detector().fit(x[:3], y[:3])",
+    "labels of a detector below 0": "mpat.evaluation.Detector().fit(x, -y)",
+    "labels of a detector that are too few": "mpat.evaluation.Detector().fit(x, y[:9])",
+    "a share of 0 to reject": "mpat.evaluation.threshold_at(x[:, 0], fpr=0)",
+    "a share in percent to reject": "mpat.evaluation.threshold_at(x[:, 0], fpr=5)",
+    "scores of two columns": "mpat.evaluation.roc_curve(x, y)",
+    "scores with NaN": "mpat.evaluation.roc_auc(np.nan * y, y)",
+    "fewer flags than scores": "mpat.evaluation.roc_auc(x[:, 0], y[:9])",
+    "flags that are classes": "mpat.evaluation.roc_auc(x[:, 0], 2 * y)",
+    "scores of positives alone": "mpat.evaluation.roc_auc(x[:, 0], y >= 0)",
+    "detection without confidence": "mpat.evaluation.evaluate_detection(y, y, y)",
+    "detection of too few predictions": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (y[:9], x[:9, 0]), y)"
+    ),
+    "detection of logits": (
+        "mpat.evaluation.evaluate_detection((x[:, 0], y), (x[:, 0], y), y)"
+    ),
+    "detection where all is right": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (y, x[:, 0]), y)"
+    ),
+    "detection where all is wrong": (
+        "mpat.evaluation.evaluate_detection((1 - y, x[:, 0]), (y, x[:, 0]), y)"
+    ),
+    "a threshold that is no number": (
+        "mpat.evaluation.evaluate_detection((y, x[:, 0]), (1 - y, x[:, 0]), y, "
+        "threshold='5 %')"
+    ),
+    "an attack on a detector that is none": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, detector='gmm')"
+    ),
+    "an attack on a detector before fit": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector())"
+    ),
+    "an attack on a detector of other embeddings": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector().fit(x, y))"
+    ),
+    "an attack on a detector without steps": (
+        "mpat.evaluation.DetectorAttack(ball, features=net, "
+        "detector=mpat.evaluation.Detector().fit(x[:, :2], y), steps=0)"
+    ),
+    "two attacks for one": "mpat.evaluation.attacked(net, x, y, [attack, attack])",
+    "labels of other classes to attack": (
+        "mpat.evaluation.attacked(net, x, y + 1, attack)"
+    ),
+    "gray levels to attack": "mpat.evaluation.attacked(net, 255 * x, y, attack)",
+    "an attack on a detector of a classifier": (
+        "mpat.evaluation.DetectorAttack.against(net, "
+        "mpat.evaluation.Detector().fit(x, y), ball)"
+    ),
+}
+FIGURES = {
+    "a curve of two parameters": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.1], steps=[1])"
+    ),
+    "a curve of no parameter": "mpat.evaluation.accuracy_curve(net, (x, y), attack)",
+    "a curve of one number": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=0.1)"
+    ),
+    "a curve that begins at epsilon 0": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0, 0.1])"
+    ),
+    "a curve with a radius twice": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, epsilon=[0.2, '51/255'])"
+    ),
+    "a curve of steps of an attack without": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attack, steps=[1, 10])"
+    ),
+    "a curve of half a restart": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), attacks.PGD(ball), restarts=[0.5])"
+    ),
+    "a curve of two attacks": (
+        "mpat.evaluation.accuracy_curve(net, (x, y), [attack], epsilon=[0.1])"
+    ),
+    "a surface without a middle": (
+        "mpat.evaluation.loss_surface(net, x, y, attack, points=20)"
+    ),
+    "a surface of one point": (
+        "mpat.evaluation.loss_surface(net, x, y, attack, points=1)"
+    ),
+    "a surface of gray levels": (
+        "mpat.evaluation.loss_surface(net, 255 * x, y, attack)"
+    ),
+}
+LATENT = {
+    "no attack for a latent set": "mpat.evaluation.latent_set(net, x, y, None)",
+    "two attacks for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, [attack, attack])"
+    ),
+    "a layer for a latent set that does not exist": (
+        "mpat.evaluation.latent_set(net, x, y, attack, feature_layer='hiden')"
+    ),
+    "gray levels for a latent set": (
+        "mpat.evaluation.latent_set(net, 255 * x, y, attack)"
+    ),
+    "other features for a latent set": (
+        "mpat.evaluation.latent_set(net, x[:, :3], y, attack)"
+    ),
+    "labels of other classes for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y + 1, attack)"
+    ),
+    "too few labels for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y[:9], attack)"
+    ),
+    "too few fine labels for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, attack, modes=y[:9])"
+    ),
+    "fine labels of a latent set that are names": (
+        "mpat.evaluation.latent_set(net, x, y, attack, "
+        "modes=np.array(['cat', 'dog'])[y])"
+    ),
+    "a seed below 0 for a latent set": (
+        "mpat.evaluation.latent_set(net, x, y, attack, seed=-1)"
+    ),
+    "a latent set of a list of layers": (
+        "mpat.evaluation.latent_set(net.layers, x, y, attack)"
+    ),
+    "a latent set of two lengths": (
+        "mpat.evaluation.LatentSet(x, x[:9], y, y, y, num_classes=2)"
+    ),
+    "a latent set of other classes": (
+        "mpat.evaluation.LatentSet(x, x, y, y, y + 1, num_classes=2)"
+    ),
+    "embeddings that are NaN": (
+        "mpat.evaluation.knn_predict(x * np.nan, y, x, neighbors=3)"
+    ),
+    "maps for neighbors": (
+        "mpat.evaluation.knn_predict(images, y, images, neighbors=3)"
+    ),
+    "embeddings of another layer": (
+        "mpat.evaluation.knn_predict(x, y, x[:, :3], neighbors=3)"
+    ),
+    "more neighbors than references": "mpat.evaluation.knn_predict(x, y, x)",
+    "no neighbors": "mpat.evaluation.knn_predict(x, y, x, neighbors=0)",
+    "labels of neighbors that are names": (
+        "mpat.evaluation.knn_predict(x, np.array(['cat', 'dog'])[y], x, neighbors=3)"
+    ),
+    "labels of queries below 0": (
+        "mpat.evaluation.knn_accuracy(x, y, x, y - 1, neighbors=3)"
+    ),
+    "more to retrieve than there is": (
+        "mpat.evaluation.retrieve(x, y, x, y, count=16)"
+    ),
+    "nothing to retrieve": "mpat.evaluation.retrieve(x, y, x, y, count=0)",
+    "rows of queries beyond the gallery": (
+        "mpat.evaluation.retrieve(x, y, x, y, exclude=np.arange(16) + 1)"
+    ),
+    "too few predictions for a ratio": (
+        "mpat.evaluation.adversarial_ratio(x, y, x, y[:9])"
+    ),
+    "predictions of other classes for a ratio": (
+        "mpat.evaluation.adversarial_ratio(x, y, x, y + 1, num_classes=2)"
+    ),
+    "classes of other adversarial examples": (
+        "mpat.evaluation.adversarial_ratio(x, y, x[:9], y[:9])"
+    ),
+    "an unknown projection": "mpat.evaluation.project({'x': x}, method='t-sne')",
+    "a projection of an array": "mpat.evaluation.project(x)",
+    "projections of two layers": (
+        "mpat.evaluation.project({'x': x, 'y': x[:, :3]}, method='pca')"
+    ),
+    "a projection of a single column": (
+        "mpat.evaluation.project({'x': x[:, :1]}, method='pca')"
+    ),
+    "a perplexity above the number of points": (
+        "mpat.evaluation.project({'x': x}, perplexity=16)"
+    ),
+    "a projection that is cut short": (
+        "mpat.evaluation.project({'x': x}, iterations=100)"
+    ),
+    "confusion beyond the classes": "mpat.evaluation.confusion(y, y + 1, 2)",
+    "accuracies of modes that are unknown": (
+        "mpat.evaluation.mode_accuracies("
+        "mpat.evaluation.LatentSet(x, x, y, y, y, num_classes=2))"
+    ),
+    "predictions for verdicts": "mpat.evaluation.group_accuracies(y, y, y == y)",
+}
 CARDS = {
     "a card of no result": (
         "mpat.evaluation.model_card([], model=net, threat_model=ball, dataset='toy')"

@@ -15,6 +15,7 @@ from keras_mpat import (
     Linf,
     SoftTripleHead,
     attacks,
+    backend,
     objectives,
     training,
 )
@@ -31,6 +32,7 @@ class Suite(attacks.Attack):
 
     threat_model: Linf
     steps: int = 5
+    queries: int = 40
 
     def stages(self, num_classes):
         few = {"steps": self.steps, "objective": MARGIN}
@@ -38,7 +40,7 @@ class Suite(attacks.Attack):
         return {
             "APGD-CE": attacks.APGD(self.threat_model, steps=self.steps),
             "APGD-T": toward,
-            "Square": attacks.Square(self.threat_model, queries=40),
+            "Square": attacks.Square(self.threat_model, queries=self.queries),
         }
 
     def search(self, logits_fn, x, targets, keys):
@@ -56,6 +58,29 @@ class Forgetful(attacks.Attack):
         found = attacks.FGSM(self.threat_model).search(logits_fn, x, targets, keys)
         logits_fn(found)
         return x
+
+
+@keras.saving.register_keras_serializable("planted")
+@dataclasses.dataclass(frozen=True, eq=False)
+class OwnLabel(attacks.Attack):
+    """PGD away from what is predicted at each point, which leads back once it fools."""
+
+    threat_model: Linf
+    steps: int = 10
+
+    def search(self, logits_fn, x, targets, keys):
+        x_adv = x
+        for _ in range(self.steps):
+            labels = ops.argmax(logits_fn(x_adv), axis=-1)
+            step = attacks.PGD(
+                self.threat_model,
+                steps=1,
+                step_size=0.4 * self.threat_model.radius,
+                random_start=False,
+            )
+            goal = attacks.attack.Goal(logits_fn, x, labels, keys, step.objective)
+            x_adv = step.ascend(goal, x, x_adv)
+        return x_adv
 
 
 @keras.saving.register_keras_serializable("planted")
@@ -168,6 +193,33 @@ def saturating(x):
 def softmax(x, layer):
     lead = linear(x)
     return ops.softmax(ops.stack([-lead, lead], axis=-1))
+
+
+def hard_labels(x, layer):
+    """The class alone, ten times one-hot: a score that no small step changes."""
+    lead = linear(x)
+    return 10 * ops.one_hot(ops.cast(lead > 0, "int32"), 2)
+
+
+def inference_step(x, layer):
+    """Moves the input toward what it predicts, by gradients, before it predicts."""
+
+    def logits(z):
+        lead = ops.relu(linear(z)) - ops.relu(-linear(z))
+        return ops.stack([-lead, lead], axis=-1)
+
+    guess = ops.argmax(logits(x), axis=-1)
+
+    def confidence(z):
+        rows = logits(z)
+        return -objectives.CrossEntropy()(guess, rows), rows
+
+    return logits(x + 0.1 * ops.sign(backend.input_gradient(confidence, x)[0]))
+
+
+def sigmoid_features(x):
+    """A feature that is 1 to the last digit, until it is 0."""
+    return ops.sigmoid(1000.0 * linear(x)) - 0.5
 
 
 def noisy(x, layer):

@@ -2,39 +2,19 @@
 
 import dataclasses
 import json
+import types
 
 import keras
 import numpy as np
 import pytest
 
 import keras_mpat as mpat
-from keras_mpat import Linf, attacks, evaluation
+from keras_mpat import L2, Linf, attacks, evaluation
 from keras_mpat.evaluation.audit import Audit
-from keras_mpat.evaluation.checks import CHECKS, Answer, Subject, protocol
-from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.evaluation.checks import CHECKS, Answer, budget, protocol
 from tests.evaluation import planted
+from tests.evaluation.asked import BY_NUMBER, answer
 from tests.evaluation.planted import BALL, Suite, data, model, of_margin
-
-BY_NUMBER = {check.number: check for check in CHECKS}
-
-
-def answer(number, classifier, *, given=None, xy=None, ball=BALL, folder, **fields):
-    """What one check says of a classifier."""
-    xy = xy or data()
-    subject = Subject(
-        classifier,
-        load_classifier(classifier, softmax=True),
-        xy,
-        ball,
-        attack=fields.get("attack") or attacks.FGSM(ball),
-        examples=500,
-        state_dir=str(folder),
-        given={"twins": None, "runs": None, **(given or {})},
-        options={"seed": 0, "batch_size": len(xy[0]), "verbose": False},
-    )
-    if "result" in fields:  # made up: attacks do not break what is proven
-        subject.__dict__["result"] = fields["result"]
-    return BY_NUMBER[number].run(subject)
 
 
 def many(n=12000):
@@ -300,10 +280,8 @@ def test_an_unexpected_error_is_an_answer(tmp_path):
 NEEDS = {
     "C14": "twins['standard']",
     "C27": "twins['standard']",
-    "C29": "twins['no head']",
     "C31": "record=",
     "C32": "runs=",
-    "C33": "AdversarialModel",
 }
 
 
@@ -312,6 +290,113 @@ def test_what_lacks_something_is_not_run_and_says_what(number, tmp_path):
     found = answer(number, LINEAR, folder=tmp_path)
     assert found.status == "not run"
     assert found.text.startswith("needs ") and NEEDS[number] in found.text
+
+
+def test_checks_of_a_head_apply_where_there_is_one(tmp_path):
+    for number in ("C29", "C33"):
+        found = answer(number, LINEAR, folder=tmp_path)
+        assert (found.status, found.text) == ("not applicable", "the model has no head")
+    found = answer("C33", LINEAR, folder=tmp_path, **twins(no_head=LINEAR))
+    assert found.status == "not run" and "the AdversarialModel" in found.text
+    found = answer("C29", planted.headed(), folder=tmp_path)
+    assert found.status == "not run" and found.text == "needs twins['no head']"
+
+
+def test_no_bounds_contradict_nothing(tmp_path):
+    assert answer("C36", LINEAR, folder=tmp_path).status == "not applicable"
+
+
+RADII = np.array([0.2, 0.1, 0.1, 0.4, 0.1, 0.2], "float32")
+HIGH = np.linspace(0.9, 1.0, planted.FEATURES)
+RANGES = (np.zeros(planted.FEATURES), HIGH)
+PER_FEATURE = {
+    "Linf": Linf(RADII),
+    "ranges": Linf(0.2, bounds=RANGES),
+    "L2": L2(RADII, bounds=RANGES),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ball", PER_FEATURE.values(), ids=PER_FEATURE)
+def test_balls_with_one_epsilon_per_feature_grow_to_the_whole_box(ball, tmp_path):
+    for number in ("C11", "C24"):  # the second finds the work of the first
+        found = answer(number, LINEAR, ball=ball, folder=tmp_path / "good")
+        assert found.status == "pass", found.text
+        found = answer(number, CONSTANT, ball=ball, folder=tmp_path / "bad")
+        assert found.status == "fail", found.text
+
+
+FIXED = Linf(RADII * (np.arange(planted.FEATURES) > 0))  # the decisive feature is
+
+
+@pytest.mark.parametrize("ball", [FIXED, Linf(0.2, mutable=np.arange(6) > 0)])
+def test_with_fixed_features_no_ball_is_the_whole_box(ball, tmp_path):
+    found = answer("C24", LINEAR, ball=ball, folder=tmp_path)
+    assert found.status == "not applicable" and "fixed" in found.text
+
+
+@pytest.mark.slow
+def test_with_fixed_features_accuracy_still_falls_with_epsilon(tmp_path):
+    found = answer("C11", LINEAR, ball=FIXED, folder=tmp_path)
+    assert found.status == "pass" and "some features are fixed" in found.text
+
+
+@pytest.mark.parametrize("part", [0.5, 1.0])
+def test_the_way_across_the_box(part):
+    """Closed forms: Linf a share of each range; L2 of the corner, in epsilons."""
+    subject = types.SimpleNamespace(
+        x=data()[0], threat_model=Linf(RADII, bounds=RANGES)
+    )
+    across = budget._across(subject, part).radius
+    np.testing.assert_allclose(across, part * HIGH, rtol=1e-5)
+    subject.threat_model = L2(RADII, bounds=RANGES)
+    across = budget._across(subject, part).radius
+    expected = part * RADII * np.sqrt(np.sum((HIGH / RADII) ** 2))
+    np.testing.assert_allclose(across, expected, rtol=1e-5)
+
+
+def result_after(classes=10, version="plus", **taken):
+    """A result of AutoAttack whose parts take so many of 100 examples each."""
+    names = attacks.AutoAttack(BALL, version=version).stages(classes)
+    left, parts = 100, []
+    for name in names:
+        left -= taken.get(name.replace("-", "_"), 0)
+        flags = np.arange(100) < left
+        parts.append(evaluation.result.Part(name, "", flags, 0.0))
+    stage = evaluation.result.Stage("AA", "", parts[-1].correct, 0.0, tuple(parts))
+    return dataclasses.replace(result_of(np.ones(100)), stages=(stage,))
+
+
+@pytest.mark.parametrize(
+    ("classes", "version", "taken", "points"),
+    [
+        (10, "plus", {"APGD_DLR": 2, "APGD_T": 1, "Square": 50}, "3.0"),
+        (10, "plus", {"APGD_CE": 40, "FAB": 2, "FAB_T": 9}, "2.0"),
+        (2, "plus", {"FAB": 3, "APGD_margin": 1}, "4.0"),
+        (10, "standard", {"APGD_T": 2, "FAB_T": 9, "Square": 9}, "2.0"),
+        (3, "strict", {"APGD_DLR": 2, "APGD_T": 1, "FMN": 9}, "3.0"),
+        (10, "quick", {"APGD_T": 4, "Square": 9}, "4.0"),
+        (10, "rand", {"APGD_DLR": 4}, "4.0"),
+    ],
+)
+def test_margins_against_cross_entropy_in_each_version(
+    classes, version, taken, points, tmp_path
+):
+    made = result_after(classes, version, **taken)
+    found = answer("C15", LINEAR, folder=tmp_path, result=made)
+    assert found.status == "pass" and found.text.endswith(f": {points} points")
+    taken = {"APGD_T" if classes > 2 else "APGD_margin": 9, "APGD_DLR": 9}
+    made = result_after(classes, version, **taken)
+    found = answer("C15", LINEAR, folder=tmp_path, result=made)
+    assert (found.status, found.severity) == ("fail", "error")
+
+
+def test_cross_entropy_alone_tells_nothing_of_margins(tmp_path):
+    made = result_after()
+    alone = dataclasses.replace(made.stages[0], parts=made.stages[0].parts[:1])
+    made = dataclasses.replace(made, stages=(alone,))
+    found = answer("C15", LINEAR, folder=tmp_path, result=made)
+    assert found.status == "not run" and "margin or DLR" in found.text
 
 
 def _audit(**statuses):
@@ -330,6 +415,7 @@ def _audit(**statuses):
         ({"C20": ("fail", "warning")}, "passed", 0),
         ({"C20": ("not run", "warning")}, "passed", 0),
         ({"C02": ("not run", "error")}, "incomplete", 2),
+        ({"C33": ("not applicable", "error")}, "passed", 0),
         ({"C02": ("not run", "error"), "C13": ("fail", "error")}, "failed", 1),
         ({"C06": ("fail", "warning")}, "passed", 0),
     ],

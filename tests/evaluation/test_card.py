@@ -155,6 +155,28 @@ def test_an_interval_of_certified_and_attacked(made):
     assert f"[25.00, {100 * result.robust_accuracy:.2f}] %" in text
 
 
+def test_the_ball_of_every_attack_is_compared_by_value(made, tmp_path):
+    net, _ = made
+    chain = attacks.WorstCase([FAST, attacks.FGSM(mpat.Linf(0.3))])
+    for attack in (chain, attacks.FGSM(mpat.Linf("8/255", bounds=(0.0, 1.5)))):
+        with pytest.raises(ValueError, match="`threat_model` must be that of the att"):
+            card(net, evaluate(net, attack=attack))
+    same = evaluate(net, attack=attacks.FGSM(mpat.Linf(8 / 255, bounds=(0, 1))))
+    same.save(tmp_path / "same.json")
+    for result in (same, evaluation.RobustnessResult.load(tmp_path / "same.json")):
+        assert card(net, result).to_dict()["threat_model"]["epsilon"] == "8/255"
+
+
+def test_of_an_earlier_version_the_ball_is_read_from_the_attacks(made):
+    net, result = made
+    old = dataclasses.replace(
+        result, evidence=dataclasses.replace(result.evidence, balls=())
+    )
+    assert card(net, old).to_dict()["examples"] == 24
+    with pytest.raises(ValueError, match="`threat_model` must be that .* FGSM is FGSM"):
+        card(net, old, threat_model=mpat.Linf(0.3))
+
+
 def test_what_cannot_stand_on_one_card(made):
     net, result = made
     twin = keras.models.clone_model(net)

@@ -87,8 +87,25 @@ def test_examples_are_kept_in_a_folder_only_and_load_without_pickle(found, tmp_p
         left, right = (getattr(p, field.name) for p in (proof, result.evidence))
         np.testing.assert_array_equal(left, right)
     other = evaluate(net, (x, y), limit=50, state_dir=tmp_path / "other").evidence
-    with pytest.raises(ValueError, match="`path` must hold the adversarial examples"):
+    with pytest.raises(ValueError, match="`path` must hold .* with examples of .* ima"):
         other.with_examples(tmp_path / "a.npz")
+
+
+def test_examples_of_another_evaluation_of_the_same_images_are_refused(found, tmp_path):
+    result = found[3]
+    result.evidence.save_examples(tmp_path / "a.npz")
+    proof = evaluation.evidence.Evidence.from_dict(result.evidence.to_dict())
+    sha256 = proof.sha256 | {"weights": "0" * 64}
+    for change in ({"sha256": sha256}, {"margins": proof.margins * 1.001}):
+        other = dataclasses.replace(proof, **change)
+        np.testing.assert_array_equal(other.index, proof.index)
+        with pytest.raises(ValueError, match="`path` must .* of another evaluation"):
+            other.with_examples(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        kept = {name: stored[name] for name in ("index", "adversarial")}
+    np.savez(tmp_path / "old.npz", **kept)  # as earlier versions wrote it
+    old = proof.with_examples(tmp_path / "old.npz")
+    np.testing.assert_array_equal(old.adversarial, result.evidence.adversarial)
 
 
 def test_an_evaluation_that_goes_on_has_the_same_evidence(found):

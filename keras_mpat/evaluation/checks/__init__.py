@@ -6,6 +6,7 @@ function and an entry in the `CHECKS` of its file.
 
 from keras_mpat.evaluation.checks import (
     adaptive,
+    budget,
     convergence,
     gradients,
     outputs,
@@ -13,10 +14,16 @@ from keras_mpat.evaluation.checks import (
     rivals,
     threat,
 )
-from keras_mpat.evaluation.checks.check import Answer, Check, Finding, NotRun
+from keras_mpat.evaluation.checks.check import (
+    Answer,
+    Check,
+    Finding,
+    NotApplicable,
+    NotRun,
+)
 from keras_mpat.evaluation.checks.subject import Subject
 
-_FILES = (outputs, threat, gradients, convergence, rivals, adaptive, protocol)
+_FILES = (outputs, threat, gradients, convergence, budget, rivals, adaptive, protocol)
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (check for file in _FILES for check in file.CHECKS),
@@ -24,4 +31,4 @@ CHECKS: tuple[Check, ...] = tuple(
     )
 )
 
-__all__ = ["CHECKS", "Answer", "Check", "Subject", "Finding", "NotRun"]
+__all__ = ["CHECKS", "Answer", "Check", "Subject", "Finding", "NotApplicable", "NotRun"]

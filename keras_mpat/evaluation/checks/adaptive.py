@@ -8,25 +8,21 @@ from keras_mpat.evaluation.checks.check import (
     ERROR,
     Check,
     Finding,
+    NotApplicable,
     NotRun,
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
-from keras_mpat.evaluation.loading import training_model
 from keras_mpat.evaluation.prototype_attacks import prototype_attacks
-from keras_mpat.layers import Head
-from keras_mpat.models.adversarial_model import AdversarialModel
 
 
 def adaptive(subject) -> Finding:
     """C33."""
-    model = training_model(subject.model)
-    if model is None and any(isinstance(o, Head) for o in subject.classifier.layers):
-        model = subject.classifier
+    model = subject.headed
+    if model is None and "no head" in (subject.given.get("twins") or {}):
+        raise NotRun("needs the AdversarialModel, whose head the attacks know")
     if model is None:
-        raise NotRun("needs an AdversarialModel, whose head the attacks know")
-    if isinstance(model, AdversarialModel) and model.head is None:
-        return Finding(True, "the model has no head")
+        raise NotApplicable("the model has no head")
     options = {"train": subject.given.get("train")}
     twins = subject.given.get("twins")
     with warnings.catch_warnings():  # it says which parts are left out; so do we

@@ -6,10 +6,15 @@ from typing import Any
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 PASS, FAIL, NOT_RUN = "pass", "fail", "not run"
+NOT_APPLICABLE = "not applicable"
 
 
 class NotRun(Exception):
     """Raised by a check that lacks something; the message says what: "needs ..."."""
+
+
+class NotApplicable(Exception):
+    """Raised by a check that cannot concern this model or ball; says why."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Check:
             be explained; "info".
         threshold: when it passes, in words.
         advice: one sentence of what to do after a failure.
-        measure: `Subject` -> `Finding`; may raise `NotRun`.
+        measure: `Subject` -> `Finding`; may raise `NotRun` or `NotApplicable`.
     """
 
     number: str
@@ -54,6 +59,8 @@ class Check:
             found = self.measure(subject)
         except NotRun as reason:
             return Answer(self, NOT_RUN, self.severity, str(reason))
+        except NotApplicable as reason:
+            return Answer(self, NOT_APPLICABLE, self.severity, str(reason))
         except Exception as error:  # one failure must not lose the other answers
             first = str(error).split("\n")[0][:200]
             text = f"stopped by {type(error).__name__}: {first}"
@@ -68,9 +75,9 @@ class Answer:
 
     Attributes:
         check: what was asked.
-        status: "pass", "fail" or "not run".
+        status: "pass", "fail", "not run", or "not applicable": there is nothing to ask.
         severity: of a failure.
-        text: the figures; what a check that was not run needs.
+        text: the figures; what a check that was not run needs; why it does not apply.
     """
 
     check: Check

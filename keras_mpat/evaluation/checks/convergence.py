@@ -1,17 +1,15 @@
-"""Whether attacks have converged, and grow with what they are allowed."""
+"""Whether attacks have converged."""
 
 import numpy as np
 from keras import ops
 
 from keras_mpat import backend
-from keras_mpat.attacks import APGD, CW, FGSM, PGD
-from keras_mpat.attacks.worst_case import WorstCase
+from keras_mpat.attacks import APGD, FGSM, PGD
 from keras_mpat.evaluation.checks.check import (
     ERROR,
     WARNING,
     Check,
     Finding,
-    NotRun,
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
@@ -69,25 +67,6 @@ def in_restarts(subject) -> Finding:
     return Finding(within(fall, 0.003, subject.n), text)
 
 
-def in_epsilon(subject) -> Finding:
-    """C11."""
-    grid, half, whole = _curve(subject)
-    falls = all(
-        within(after - before, _SLACK, subject.n)
-        for before, after in zip(grid, grid[1:], strict=False)
-    )
-    limit = 1 / subject.num_classes + 0.02
-    figures = ", ".join(share(value) for value in grid)
-    text = f"{figures}; half of the range {share(half)}, all of it {share(whole)}"
-    return Finding(falls and half <= limit and whole == 0, text)
-
-
-def unbounded(subject) -> Finding:
-    """C24."""
-    whole = _curve(subject)[2]
-    return Finding(whole == 0, f"{share(whole)} are right in the whole box")
-
-
 def one_step(subject) -> Finding:
     """C18."""
     ball = subject.threat_model
@@ -138,34 +117,9 @@ def _best_losses(subject) -> np.ndarray:
     return np.maximum.accumulate(np.array(values, "float64"), axis=0)
 
 
-def _curve(subject) -> tuple[list[float], float, float]:
-    """Accuracies at (0, 1/4, 1/2, 1) epsilon; in half of the range; in all of it."""
-    ball = subject.threat_model
-    if np.ndim(ball.radius) or ball.mutable is not None or ball.radius == 0:
-        raise NotRun("needs one epsilon above 0 for all features, and no mask")
-    if any(np.ndim(bound) for bound in ball.bounds):
-        raise NotRun("needs one range for all features")
-    ends = (np.zeros((1, *subject.x.shape[1:])) + bound for bound in ball.bounds)
-    ends = (ops.convert_to_tensor(end.astype("float32")) for end in ends)
-    corner = float(ops.convert_to_numpy(ball.distance(*ends))[0])
-    whole = (1 - 1e-6) * corner / ball.radius  # the box itself is refused, by rounding
-    factors = [0.0, 0.25, 0.5, 1.0, 0.5 * whole, whole]
-    values = []
-    for factor in factors:
-        wide = ball.scaled(factor)
-        attack = WorstCase([APGD(wide, steps=50), CW(wide, steps=50)])
-        values.append(float(np.mean(subject.robust(attack))))
-    return values[:4], values[4], values[5]
-
-
 def _mean_loss(subject, attack) -> float:
     """Mean cross-entropy where the attack ends."""
-
-    def run(x, y, keys):
-        return (attack.run(subject.logits_fn, x, y, keys, 0),)
-
-    compiled, keys = backend.function(run), subject.keys(0, subject.n)
-    (x_adv,) = subject.compute(compiled, subject.x, subject.y, keys)
+    x_adv = subject.found_by(attack, 0)
     return float(np.mean(subject.gradient(CrossEntropy(), x_adv)[1]))
 
 
@@ -195,14 +149,6 @@ CHECKS = (
         in_restarts,
     ),
     Check(
-        "C11",
-        "accuracy falls with epsilon, to chance and to 0",
-        ERROR,
-        "falls; at half of the range at most chance + 2 points; in the whole box 0",
-        "An attack without limits must win: its gradients do not lead anywhere.",
-        in_epsilon,
-    ),
-    Check(
         "C18",
         "no catastrophic overfitting",
         ERROR,
@@ -217,13 +163,5 @@ CHECKS = (
         "95 % of failed attacks gain at most 5 % of their rise in the last 10 steps",
         "Give more steps or larger ones.",
         complete,
-    ),
-    Check(
-        "C24",
-        "an unbounded attack wins always (Pintor I6)",
-        ERROR,
-        "no example is right in the whole box",
-        "Gradients are masked: attack the part behind what masks them.",
-        unbounded,
     ),
 )

@@ -12,6 +12,7 @@ from keras_mpat.evaluation.checks.check import (
     WARNING,
     Check,
     Finding,
+    NotApplicable,
     NotRun,
     within,
 )
@@ -47,6 +48,8 @@ def rescaled(subject) -> Finding:
 
 def ablation(subject) -> Finding:
     """C29."""
+    if subject.headed is None and "no head" not in (subject.given.get("twins") or {}):
+        raise NotApplicable("the model has no head")
     twin = subject.twin("no head")
     attack = APGD(subject.threat_model, steps=50, objective=_MARGIN)
     own, other = subject.robust(attack), subject.robust(attack, twin)
@@ -122,7 +125,7 @@ def broader(subject) -> Finding:
 def floor(subject) -> Finding:
     """C36."""
     if not can_certify(subject.classifier):
-        raise NotRun("needs a net of layers that `certified` knows")
+        raise NotApplicable("no bounds are known for the layers of this net")
     x, y = subject.x[:_PROVEN], subject.y[:_PROVEN]
     proven = certified(subject.classifier, (x, y), subject.threat_model)
     # Attacked here, too: an evaluation that certifies spares what is proven.

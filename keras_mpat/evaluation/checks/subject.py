@@ -13,12 +13,13 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack, AutoAttack
 from keras_mpat.evaluation import driver
 from keras_mpat.evaluation.checks.check import NotRun
-from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.robustness import (
     evaluate_robustness,
     fingerprint,
     named_attacks,
 )
+from keras_mpat.layers import Head
 from keras_mpat.objectives import CrossEntropy
 
 _WORSE = 0.15  # of clean accuracy, by which a twin may be worse
@@ -75,6 +76,15 @@ class Subject:
         """C."""
         return self.classifier.output_shape[-1]
 
+    @functools.cached_property
+    def headed(self):
+        """The model with its head, for attacks that know it; `None`: it has none."""
+        model = training_model(self.model)
+        if model is not None:
+            return None if model.head is None else model
+        layers = self.classifier.layers
+        return self.classifier if any(isinstance(o, Head) for o in layers) else None
+
     def need(self, name: str, words: str):
         """One of `given`; raises `NotRun` where it is missing."""
         if self.given.get(name) is None:
@@ -126,7 +136,7 @@ class Subject:
                 if part.name in names:
                     return before, part.accuracy
                 before = part.accuracy
-        raise NotRun("needs AutoAttack, standard or strict, as the evaluation")
+        raise NotRun(f"needs AutoAttack, a version with {names[0]}, as the evaluation")
 
     def accuracy(self, model, x: np.ndarray | None = None) -> float:
         """Share of the first examples, or of x in their place, a model tells right."""
@@ -146,6 +156,15 @@ class Subject:
             found = evaluate_robustness(model, data, attack, state_dir=folder, **quiet)
             self._verdicts[key] = found.robust
         return self._verdicts[key]
+
+    def found_by(self, attack: Attack, number: int) -> np.ndarray:
+        """Where the first run of an attack ends, (n, ...); `number` names its noise."""
+
+        def run(x, y, keys):
+            return (attack.run(self.logits_fn, x, y, keys, 0),)
+
+        keys = self.keys(number, self.n)
+        return self.compute(backend.function(run), self.x, self.y, keys)[0]
 
     def predict(self, x: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Logits (N, C) in float32, in batches of one size."""

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend
+from keras_mpat.attacks.hyperplane import relative_distance
 from keras_mpat.evaluation.checks.check import (
     ERROR,
     WARNING,
@@ -13,7 +14,7 @@ from keras_mpat.evaluation.checks.check import (
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
-from keras_mpat.evaluation.verdicts import TOLERANCE
+from keras_mpat.evaluation.verdicts import tolerance
 from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.objectives import CrossEntropy
 
@@ -60,7 +61,7 @@ def _lost(subject, attack, x, y) -> int:
     def recorded(z):
         logits = subject.logits_fn(z)
         fooled = CrossEntropy().fooled(y_tensor, logits)
-        fooled = ops.logical_and(fooled, ball.distance(z, x_tensor) <= limit)
+        fooled = ops.logical_and(fooled, relative_distance(ball, z, x_tensor) <= limit)
         np.logical_or(seen, ops.convert_to_numpy(fooled), out=seen)
         return logits
 
@@ -83,15 +84,8 @@ def valid(subject) -> Finding:
     text = (
         f"{len(x)} stored examples: {outside:.2g} outside, {share(wrong.mean())} fool"
     )
-    return Finding(
-        bool(np.isfinite(x_adv).all()) and outside <= _tolerance(subject) and agrees,
-        text,
-    )
-
-
-def _tolerance(subject) -> float:
-    low, high = (np.asarray(b, "float64") for b in subject.threat_model.bounds)
-    return TOLERANCE * float(np.max(high - low))
+    held = outside <= tolerance(subject.threat_model)
+    return Finding(bool(np.isfinite(x_adv).all()) and held and agrees, text)
 
 
 def rounded(subject) -> Finding:

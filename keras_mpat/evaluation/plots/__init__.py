@@ -1,28 +1,58 @@
 """Figures: the only folder that imports matplotlib. It is handed data, not models.
 
-`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for, and
-`merging.py` how they merge.
+`robustness.py` draws what attacks do, `sheet.py` what prototypes stand for,
+`merging.py` how they merge, `lines.py` curves of training. `curves.py` and
+`surfaces.py` draw what a detector, an accuracy curve and a loss surface say,
+`latent_map.py`, `retrieval.py` and `confusion.py` latent analyses. `inline.py` makes
+figures part of a page.
 """
 
+from keras_mpat.evaluation.plots.confusion import confusion_matrix
+from keras_mpat.evaluation.plots.curves import (
+    accuracy_curves,
+    attack_gap,
+    roc_curves,
+)
+from keras_mpat.evaluation.plots.latent_map import MapLayer, latent_map
+from keras_mpat.evaluation.plots.lines import lines
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,
 )
+from keras_mpat.evaluation.plots.retrieval import RetrievalRow, retrieval_sheet
 from keras_mpat.evaluation.plots.robustness import (
     accuracy_over_epochs,
     adversarial_examples,
     robustness_curves,
     trade_off,
 )
-from keras_mpat.evaluation.plots.sheet import SheetRow, prototype_sheet
+from keras_mpat.evaluation.plots.sheet import (
+    SheetRow,
+    prototype_rows,
+    prototype_sheet,
+    short,
+)
+from keras_mpat.evaluation.plots.surfaces import loss_surfaces
 
 __all__ = [
+    "MapLayer",
+    "RetrievalRow",
     "SheetRow",
+    "accuracy_curves",
     "accuracy_over_epochs",
     "adversarial_examples",
+    "attack_gap",
+    "confusion_matrix",
+    "latent_map",
+    "lines",
+    "loss_surfaces",
     "prototype_history",
+    "prototype_rows",
     "prototype_sheet",
     "prototype_similarities",
+    "retrieval_sheet",
     "robustness_curves",
+    "roc_curves",
+    "short",
     "trade_off",
 ]

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.tables import mostly
 
 _DPI = 110
+_LONG = 40  # characters of a heading
 # Inches of a sheet.
 _MARGIN, _TITLE, _TEXT, _CELL, _ROW, _GROUP = 0.12, 0.45, 2.35, 0.74, 1.0, 0.42
 
@@ -127,3 +129,51 @@ def _draw_images(figure, row: SheetRow, bottom: float) -> None:
 
 def _is_dark(color: str) -> bool:
     return float(np.dot(to_rgb(color), (0.299, 0.587, 0.114))) < 0.6
+
+
+def prototype_rows(
+    found,
+    nearest: Mapping[tuple[int, int], np.ndarray],
+    x: np.ndarray,
+    modes: np.ndarray,
+    *,
+    class_names: Sequence[str],
+    mode_names: Sequence[str],
+) -> list[SheetRow]:
+    """The rows of `prototype_sheet`, of what `evaluation` found.
+
+    Args:
+        found: a `PrototypeModes`, from `prototype_modes`.
+        nearest: from `nearest_images`, on the same images.
+        x: the images (N, H, W, C_in) in [0, 1].
+        modes: their fine labels (N,).
+        class_names: names of the C classes.
+        mode_names: names of the M fine labels.
+    """
+    rows = []
+    for c, slot, counts in zip(found.classes, found.slots, found.counts, strict=True):
+        own, size = found.counts[found.classes == c].sum(axis=0), counts.sum()
+        images, held = nearest[int(c), int(slot)], "no images"
+        if size:
+            share = f"{100 * size / own.sum():.0f} %"
+            held = f"{size} image{'' if size == 1 else 's'} ({share})"
+            held += f"\nmostly {mostly(counts, mode_names)}"
+        present = np.flatnonzero(own)
+        rows.append(
+            SheetRow(
+                group=short(class_names[c]),
+                name=f"prototype {slot}: {held}",
+                images=x[images],
+                shares={mode_names[m]: counts[m] / max(size, 1) for m in present},
+                captions=[mode_names[mode] for mode in modes[images]],
+            )
+        )
+    return rows
+
+
+def short(name: str) -> str:
+    """A class name that fits a heading: of many joined ones, the first and the last."""
+    parts = name.split("/")
+    if len(name) <= _LONG or len(parts) < 3:
+        return name
+    return f"{parts[0]}/…/{parts[-1]}"
