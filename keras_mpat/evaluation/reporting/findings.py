@@ -35,6 +35,7 @@ RETRIEVED = 4  # Figure 4 of both papers
 DEAR = 500  # test images of what costs many passes each
 _SHARES = (0.25, 0.5, 1.0, 1.5, 2.0)  # of epsilon, on the curve
 _EFFORTS = (1, 5, 20, 100)  # steps, on the curve
+_RUNS = (1, 3, 9)  # restarts, on the curve
 # TLA detects at 25/255 what was trained at 8/255; where epsilon is large already, as on
 # MNIST, that would be most of the range.
 _STRONGER, _MUCH_STRONGER, _LARGE = 1.25, 25 / 8, 0.1
@@ -154,10 +155,11 @@ class Findings(ModelOnData):
         }
 
     def curve(self, parameter: str) -> AccuracyCurve:
-        """Accuracy of the first images against "epsilon" or "steps"."""
+        """Accuracy of the first images against "epsilon", "steps" or "restarts"."""
         values = {
             "epsilon": [s * self.threat_model.radius for s in _SHARES],
             "steps": list(_EFFORTS),
+            "restarts": list(_RUNS),
         }
         data = (self.data.x[:DEAR], self.data.y[:DEAR])
         folder = self.folder / "report_state" / self._key("curve", slice(DEAR))

@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,12 @@ class Evaluation:
     epsilon: float | None
     images: str
     files: tuple[str, ...]
+
+    @property
+    def norm(self) -> str:
+        """Which ball, e.g. "Linf"; "" where the attacks do not say."""
+        found = re.search(r"threat_model=(\w+)\(", self.result.stages[0].attack)
+        return found.group(1) if found else ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 PROBE = """<pre id="probe"></pre><script>
 window.addEventListener("load", () => {
-  const table = document.querySelector('table.sortable');
+  const table = [...document.querySelectorAll("table.sortable")].find(
+    (one) => one.tBodies[0].rows[0].cells[1].dataset.value);
   const heading = table.tHead.rows[0].cells[1];
   const values = () => [...table.tBodies[0].rows].map(
     (row) => row.cells[1].dataset.value ?? null);

@@ -12,6 +12,7 @@ from keras_mpat.evaluation.reporting.sections import (
 )
 
 CHAPTERS = (
+    recipe.section,
     attacks.section,
     curves.section,
     classes.section,
@@ -19,5 +20,4 @@ CHAPTERS = (
     retrieval.section,
     detection.section,
     prototypes.section,
-    recipe.section,
 )

@@ -3,12 +3,15 @@
 from typing import Any
 
 from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.inline import photograph
 from keras_mpat.evaluation.reporting.markup import element
-from keras_mpat.evaluation.reporting.page import Section
+from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.sections.verdict import radius_text
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import Part, percent
+
+_SHOWN, _LONG = 8, 10  # images, characters above one
 
 
 def section(runs: list[Run], data: ReportData | None) -> Section | None:
@@ -25,6 +28,9 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     others = other_table(attacked)
     if others.rows:
         parts += ["Evaluations at other radii, or of fewer images:", others]
+    shown = [run for run in attacked if run.findings is not None]
+    if data is not None and data.pictures:
+        parts.append([picture_figure(run, data) for run in shown])
     text = (
         "Images that are still correct under each attack alone; ↳ marks the parts of "
         "an attack that has several, each after those above it. The worst case counts "
@@ -48,6 +54,32 @@ def attack_table(runs: list[Run]) -> Table:
         "attacks",
         ["attack", *columns],
         [["none", *clean], *body, ["worst case", *last]],
+    )
+
+
+def picture_figure(run: Run, data: ReportData) -> Figure:
+    """The first test images, clean and attacked, with what is predicted."""
+    from keras_mpat.evaluation import plots
+
+    found, rows = run.findings.latent, slice(_SHOWN)
+    images = {"clean": data.x[rows], "PGD-20": run.findings.pictures[rows]}
+    guesses = {"clean": found.clean_predicted, "PGD-20": found.adversarial_predicted}
+    names = [plots.short(name) for name in data.class_names]
+    if max(map(len, names)) > _LONG:
+        names = [str(number) for number in range(len(names))]
+    return Figure(
+        f"{run.name}: the first test images under attack",
+        "Above each image the predicted class, with ✗ where it is wrong.",
+        photograph(
+            lambda file: plots.adversarial_examples(
+                images,
+                {name: guess[rows] for name, guess in guesses.items()},
+                data.y[rows],
+                file,
+                class_names=names,
+            ),
+            alt=f"Test images of {run.name}, clean and attacked",
+        ),
     )
 
 

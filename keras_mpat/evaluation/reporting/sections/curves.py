@@ -14,6 +14,7 @@ _READING = {
     "means an attack that fails.",
     "steps": "A curve that still falls at the right end says that more steps would "
     "find more: the accuracy is an upper bound.",
+    "restarts": "More runs from random points that still find more mean the same.",
 }
 
 

@@ -32,6 +32,7 @@ _MAIN = (
     "minutes of training",
     "device",
 )
+_PROBE = ("probe_fgsm_accuracy", "probe_robust_accuracy")  # of the guard
 _LOSSES = ("loss", "ce_loss", "head_loss", "val_loss")
 
 
@@ -46,6 +47,7 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
             parts.append(element("details", label, rest.to_html()))
     trained = [run for run in runs if run.history]
     parts += [[accuracy_figure(run), loss_figure(run)] for run in trained]
+    parts += [gap_figure(run) for run in trained if set(_PROBE) <= set(run.history)]
     if not parts:
         return None
     text = "Settings that differ between runs come first."
@@ -102,6 +104,22 @@ def loss_figure(run: Run) -> Figure:
         "loss = cross-entropy + λ1 · metric loss + λ2 · norm, on adversarial batches.",
         graphic,
         _columns(f"loss_{run.name}", curves),
+    )
+
+
+def gap_figure(run: Run) -> Figure:
+    """What FGSM and the attack of `CatastrophicOverfittingGuard` left."""
+    from keras_mpat.evaluation import plots
+
+    weak, strong = (run.history[name] for name in _PROBE)
+    percents = {f"{k} (%)": [100 * v for v in run.history[k]] for k in _PROBE}
+    return Figure(
+        f"{run.name}: gap between one step and many",
+        "A gap that opens within an epoch or two is catastrophic overfitting.",
+        vector(
+            lambda file: plots.attack_gap(weak, strong, file), name=f"gap {run.folder}"
+        ),
+        _columns(f"gap_{run.name}", percents),
     )
 
 

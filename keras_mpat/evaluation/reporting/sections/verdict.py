@@ -86,7 +86,7 @@ def _card(run: Run, *, several: bool) -> Markup:
         class_="big",
     )
     lines = [
-        f"correct in the worst case of all attacks, ε = {radius_text(found)}, on "
+        f"correct in the worst case of all attacks in {radius_text(found)}, on "
         f"{result.n:,} images; in brackets the 95 % Wilson interval.".replace(
             ",", " ", 1
         ),
@@ -128,6 +128,8 @@ def _audit(run: Run) -> str:
 
 
 def radius_text(found: Evaluation) -> str:
+    """The ball in words, e.g. "L∞ 0.3 (76.5/255)"."""
     if found.epsilon is None:
-        return "not noted"
-    return f"{found.epsilon:.4g} ({255 * found.epsilon:.3g}/255)"
+        return f"{found.norm}, radius not noted"
+    norm = {"Linf": "L∞"}.get(found.norm, found.norm)
+    return f"{norm} {found.epsilon:.4g} ({255 * found.epsilon:.3g}/255)"

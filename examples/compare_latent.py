@@ -1,0 +1,203 @@
+"""TLA's latent analyses for several trainings: its Tables 2 and 3, and Figure 5.
+
+    python examples/compare_latent.py --run_dir runs/latent --results results/latent
+
+Trains each method at epsilon 0.3 and at 0.03, and attacks all test images at both. Of
+the nets trained at 0.3: the ratio r and the nearest neighbors; of those trained at
+0.03: how well one Gaussian per class finds errors at 0.3, also against an attack that
+knows it. One small file per finished cell, and table.md. The same command continues
+after an interruption; `--parts 2 --part 0` beside `--parts 2 --part 1` share the cells.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import settings as run_settings
+import train as training_script
+from absl import app, flags
+from run_directory import source, write_whole
+
+import keras_mpat as mpat
+from keras_mpat import attacks, datasets
+from keras_mpat import evaluation as ev
+
+METHODS: dict[str, dict[str, Any]] = {
+    "standard": {"strategy": "standard", "head": "none"},
+    "PGD (AT)": {"strategy": "pgd", "head": "none"},
+    "ALP": {"strategy": "logit_pairing"},
+    "TLA": {"strategy": "pgd", "head": "triplet"},
+    "MPAT, K = 5": {"strategy": "pgd", "head": "soft_triple"},
+}
+TRAINED = {0.3: 6, 0.03: 3}  # epochs
+SMALL, LARGE = 0.03, 0.3
+COMMON = {"dataset": "mnist", "schedule": "cyclic", "learning_rate": 0.1}
+# Mao et al., Table 2 (r at 0.03 and 0.3) and Table 3 (attacked, clean).
+PUBLISHED = {
+    "standard": (1.485, 1.194, None, None),
+    "PGD (AT)": (1.288, 1.308, 93.01, 98.68),
+    "ALP": (1.398, 1.394, 95.20, 98.43),
+    "TLA": (1.810, 1.847, 96.98, 99.47),
+}
+
+
+def cells() -> dict[tuple[str, float], run_settings.Settings]:
+    """Settings by (method, epsilon of the training)."""
+    found = {}
+    for epsilon, epochs in TRAINED.items():
+        for method, given in METHODS.items():
+            chosen = COMMON | given | {"epochs": epochs, "epsilon": epsilon}
+            chosen["regularizer"] = "none"
+            if method != "standard":
+                chosen |= {"steps": 7, "warmup_epochs": 1}
+            found[method, epsilon] = run_settings.resolve(chosen)
+    return found
+
+
+def measure(settings, run_dir: Path, *, data_dir, limit, known: int) -> dict[str, Any]:
+    """Trains and analyzes one cell.
+
+    Args:
+        settings: of the run.
+        run_dir: its folder.
+        data_dir: folder of prepared data.
+        limit: first test images only; `None`: all.
+        known: first test images of the attack that knows the detector.
+    """
+    record = training_script.train(settings, run_dir, data_dir=data_dir)
+    model = keras.saving.load_model(run_dir / "model.keras", compile=False)
+    where = source(record)
+    x, y, _ = (part[:limit] for part in datasets.arrays(split="test", **where))
+    x_train, y_train, _ = datasets.arrays(split="train", **where)
+    near, y = ev.embeddings(model, x_train), y.astype("int64")
+    detector = ev.Detector().fit(near, y_train)
+    values: dict[str, Any] = {"settings": settings.to_dict(), "n": len(y)}
+    for epsilon, steps in ((SMALL, 20), (LARGE, 100)):
+        ball = mpat.Linf(epsilon)
+        attack = attacks.PGD(ball, steps=steps, step_size=2.5 * epsilon / steps)
+        found = ev.latent_set(
+            model, x, y, attack, state_dir=run_dir / f"latent_{epsilon}", verbose=False
+        )
+        values[f"at {epsilon}"] = _figures(found, near, y_train)
+    clean = ev.Judged(found.clean_predicted, detector.score(found.clean))
+    unaware = ev.Judged(found.adversarial_predicted, detector.score(found.adversarial))
+    values["detection"] = ev.evaluate_detection(clean, unaware, y).to_dict()
+    rows = slice(known)
+    aware = ev.DetectorAttack.against(model, detector, ball, steps=100, restarts=1)
+    moved = ev.attacked(model, x[rows], y[rows], aware)
+    guess = np.argmax(model.predictor.predict(moved, verbose=0), axis=-1)
+    judged = ev.Judged(guess, detector.score(ev.embeddings(model, moved)))
+    first = [ev.Judged(*(part[rows] for part in one)) for one in (clean, unaware)]
+    worst, _ = ev.worst_judged(first[1], judged, y[rows])
+    for name, one in (("unaware, first", first[1]), ("adaptive, first", worst)):
+        found_ = ev.evaluate_detection(first[0], one, y[rows])
+        values[f"detection, {name}"] = found_.to_dict()
+    return values
+
+
+def _figures(found: ev.LatentSet, near, y_train) -> dict[str, Any]:
+    guess = found.adversarial_predicted
+    ratio = ev.adversarial_ratio(found.clean, found.y, found.adversarial, guess)
+    points = {"clean": found.clean, "attacked": found.adversarial}
+    return {
+        "clean_accuracy": float(np.mean(found.clean_right)),
+        "robust_accuracy": float(np.mean(found.robust)),
+        "r": ratio.false_class.ratio,
+        "skipped": ratio.false_class.skipped,
+        "twin": ratio.true_class.ratio,
+        "knn": {
+            name: ev.knn_accuracy(near, y_train, p, found.y, verbose=False)
+            for name, p in points.items()
+        },
+    }
+
+
+def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
+    """Both tables as Markdown, with the paper's figures in brackets."""
+    head = ["method", f"clean / PGD-100 at {LARGE}", f"r at {SMALL}", f"r at {LARGE}"]
+    head += ["twin", "neighbors, attacked", "neighbors, clean"]
+    lines = [head, ["---"] * len(head)]
+    for (method, trained), found in results.items():
+        if trained != LARGE:
+            continue
+        small, large = found[f"at {SMALL}"], found[f"at {LARGE}"]
+        shares = [100 * large["knn"][name] for name in ("attacked", "clean")]
+        figures = [f"{small['r']:.3f}", f"{large['r']:.3f}"]
+        figures += [f"{share:.2f}" for share in shares]
+        told = PUBLISHED.get(method, (None,) * 4)
+        pairs = zip(figures, told, strict=True)
+        figures = [f if t is None else f"{f} ({t})" for f, t in pairs]
+        accuracies = [large["clean_accuracy"], large["robust_accuracy"]]
+        both = " / ".join(f"{100 * share:.2f}" for share in accuracies)
+        twin = f"{large['twin']:.3f}"
+        lines.append([method, both, *figures[:2], twin, *figures[2:]])
+    text = _markdown(lines)
+    head = [f"method, trained at {SMALL}", f"clean / PGD-100 at {LARGE}", "AUC"]
+    head += ["AUC, first images", "adaptive", "wrong and accepted", "adaptive"]
+    lines = [head, ["---"] * len(head)]
+    for (method, trained), found in results.items():
+        if trained != SMALL:
+            continue
+        large = found[f"at {LARGE}"]
+        accuracies = [large["clean_accuracy"], large["robust_accuracy"]]
+        both = [found[f"detection, {n}, first"] for n in ("unaware", "adaptive")]
+        lines.append(
+            [
+                method,
+                " / ".join(f"{100 * share:.2f}" for share in accuracies),
+                f"{found['detection']['auc']:.3f}",
+                *(f"{one['auc']:.3f}" for one in both),
+                *(f"{100 * one['escaped']:.1f}" for one in both),
+            ]
+        )
+    return f"{text}\n{_markdown(lines)}"
+
+
+def _markdown(lines) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def compare(given) -> str:
+    """Runs the cells that are missing; returns the tables of those that are done."""
+    folder, every = Path(given.results), cells()
+    (folder / "cells").mkdir(parents=True, exist_ok=True)
+    names = {cell: f"{n:02d}" for n, cell in enumerate(every)}
+    for number, (cell, settings) in enumerate(every.items()):
+        path = folder / "cells" / f"{names[cell]}.json"
+        if number % given.parts != given.part or path.exists():
+            continue
+        print(f"{cell[0]}, trained at {cell[1]}", flush=True)
+        options = {"data_dir": given.data_dir, "limit": given.limit}
+        run_dir = Path(given.run_dir) / names[cell]
+        found = measure(settings, run_dir, known=given.known, **options)
+        write_whole(path, json.dumps(found, indent=1) + "\n")
+    results = {}
+    for cell, name in names.items():
+        path = folder / "cells" / f"{name}.json"
+        if path.exists():
+            results[cell] = json.loads(path.read_text(encoding="utf-8"))
+    text = table(results)
+    write_whole(folder / "table.md", text)
+    return text
+
+
+def main(_) -> None:
+    """Compares as the flags say."""
+    try:
+        print(compare(flags.FLAGS))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("run_dir", "runs/latent", "Folder of the runs, one per cell.")
+    flags.DEFINE_string("results", "results/latent_mnist", "Folder of the figures.")
+    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    flags.DEFINE_integer("limit", None, "First test images only.", lower_bound=1)
+    flags.DEFINE_integer("known", 1000, "Images of the adaptive attack.", lower_bound=1)
+    flags.DEFINE_integer("parts", 1, "Processes that share the cells.", lower_bound=1)
+    flags.DEFINE_integer("part", 0, "Which of them this one is.", lower_bound=0)
+    app.run(main)
