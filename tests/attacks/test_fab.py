@@ -205,6 +205,19 @@ def test_runs_are_targets_by_rank_then_restarts():
         np.testing.assert_array_equal(np.argmax(to_numpy(x_adv), axis=1), classes)
 
 
+def test_any_wrong_class_on_the_way_is_a_success():
+    # Toward class 2, which the box does not hold, class 1 is met.
+    def logits_fn(x):
+        slope = ops.concatenate([0.0 * x, 4.0 * x, x], axis=-1)
+        return slope + np.array([2.4, 0.0, -9.0], "float32")
+
+    attack, y = FAB(Linf(0.2), steps=4, target_classes="all"), np.array([0], "int32")
+    keys = noise.keys(0, 1)
+    x_adv, distance = attack.approach(logits_fn, to_tensor([[0.5]]), y, keys, 1)
+    assert _wrong(logits_fn, to_numpy(x_adv), y).all()
+    np.testing.assert_allclose(to_numpy(distance), [0.1], atol=1e-3)
+
+
 def test_first_pass_starts_at_the_clean_point_and_the_next_elsewhere(digits_like):
     logits_fn, x, y = digits_like
     once, twice = (

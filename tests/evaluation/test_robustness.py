@@ -130,6 +130,14 @@ def test_zero_gradients_are_counted():
     assert evaluate(model=flat).zero_gradients == 1.0
 
 
+def test_a_tie_is_no_success():
+    flat = threshold()
+    flat.set_weights([np.zeros((2, 2)), np.zeros(2)])
+    y = (MARGINS > 0.2).astype("int32")  # argmax says 0 of all
+    result = evaluate(model=flat, data=(points()[0], y))
+    np.testing.assert_array_equal(result.robust, y == 0)
+
+
 class _Stop(Exception):
     pass
 
