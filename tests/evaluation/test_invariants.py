@@ -125,7 +125,7 @@ def plain():
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("batch_size", [25, 64])
+@pytest.mark.parametrize("batch_size", [25, pytest.param(64, marks=pytest.mark.slow)])
 def test_inv_01_verdicts_do_not_depend_on_the_batches(batch_size, plain):
     result = evaluate(suite(), batch_size=batch_size)
     for number, stage in enumerate(result.stages):
@@ -155,7 +155,7 @@ def test_inv_02_a_larger_ball_fools_all_that_a_smaller_one_does(norm):
     for name in NAMES:
         flags = np.array([found[name] for found in by_radius])
         lost = np.sum(flags[:-1] & ~flags[1:])
-        assert lost <= {"FAB-T": 0, "Square": 6}.get(name, 2), name
+        assert lost <= (name != "FAB-T"), name  # of 180; FAB looks for the closest
     union = np.array([np.any(list(f.values()), axis=0) for f in by_radius])
     assert not np.any(union[:-1] & ~union[1:])
     assert union[0].mean() < 0.35 and union[-1].mean() > 0.65
@@ -315,7 +315,7 @@ def _sequence():
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("batches", [3, 6])
+@pytest.mark.parametrize("batches", [pytest.param(3, marks=pytest.mark.slow), 6])
 def test_inv_11_an_evaluation_that_goes_on_equals_one_without_a_break(
     batches, monkeypatch, tmp_path
 ):
