@@ -145,7 +145,7 @@ MUTATIONS = (
         "attacks/fab.py",
         "kept = ops.where(per_example(fooled, x), self.backward * change, change)",
         "kept = change",
-        "tests/attacks/test_fab.py",
+        "tests/attacks/test_fab.py -k by_hand",
     ),
     Mutation(
         "FAB aims at the class that is predicted already",
@@ -692,7 +692,7 @@ MUTATIONS = (
         "evaluation/driver.py",
         "x_adv = part.value.run(self._logits, x, y, keys, number)",
         "x_adv = part.value.run(self._logits, x, y, keys, 0 * number)",
-        "tests/evaluation/test_invariants.py -k batches",
+        "tests/evaluation/test_robustness.py -k every_run",
     ),
     Mutation(
         "examples of each chunk draw the noise of the first",

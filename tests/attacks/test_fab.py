@@ -185,6 +185,22 @@ def test_one_hidden_layer_never_closer_than_possible_and_mostly_as_close():
     assert np.mean(distance[found] <= 1.02 * exact[found] + 1e-6) >= 0.9
 
 
+def test_a_step_by_hand():
+    # On the line the boundary is at 0.7: the point at 0.9 is 0.2 behind it, x before.
+    x, x_adv = to_tensor([[0.5, 0.5]]), to_tensor([[0.9, 0.5]])
+    value, gradient = to_tensor([0.2]), to_tensor([[1.0, 0.0]])
+    # A fooled point keeps 0.9 of its way: 0.86, from where the boundary is 0.16 away.
+    # A tenth of the step is that of x: the weight 0.16 / 0.36 is above its limit.
+    expected = {
+        True: 0.5 + 0.9 * (0.36 - 1.05 * 0.16) + 0.1 * 1.05 * 0.2,
+        False: 0.5 + 0.9 * (0.40 - 1.05 * 0.20) + 0.1 * 1.05 * 0.2,
+    }
+    for fooled, place in expected.items():
+        flag = ops.convert_to_tensor([fooled])
+        moved = FAB(L2(0.1))._step(x, x_adv, value, gradient, flag)
+        np.testing.assert_allclose(to_numpy(moved), [[place, 0.5]], atol=1e-6)
+
+
 # Runs, targets, restarts
 
 

@@ -54,7 +54,9 @@ X[:8], X[8:12] = np.round(X[:8]), X[8:12] / 50  # corners and edges of the box
 KEYS = noise.of_indices(0, np.arange(COUNT))  # those that the driver makes
 BALL = mpat.Linf(0.06)
 NAMES = ("APGD-CE", "APGD-T", "APGD-margin", "FAB-T", "Square")
-NORMS = pytest.mark.parametrize("norm", [mpat.Linf, mpat.L2])
+NORMS = pytest.mark.parametrize(
+    "norm", [mpat.Linf, pytest.param(mpat.L2, marks=pytest.mark.slow)]
+)
 
 
 def numpy_logits(x):
@@ -143,11 +145,9 @@ def test_inv_01_verdicts_do_not_depend_on_the_order(name, plain):
 # 2: the radius
 
 
-@pytest.mark.parametrize(
-    "norm", [mpat.Linf, pytest.param(mpat.L2, marks=pytest.mark.slow)]
-)
+@NORMS
 def test_inv_02_a_larger_ball_fools_all_that_a_smaller_one_does(norm):
-    radii = np.linspace(0.01, 0.1, 4) * (1 if norm is mpat.Linf else 4)
+    radii = np.linspace(0.01, 0.1, 3) * (1 if norm is mpat.Linf else 4)
     by_radius = [
         {name: fooled(attack) for name, attack in suite(norm(float(r))).items()}
         for r in radii
@@ -155,7 +155,7 @@ def test_inv_02_a_larger_ball_fools_all_that_a_smaller_one_does(norm):
     for name in NAMES:
         flags = np.array([found[name] for found in by_radius])
         lost = np.sum(flags[:-1] & ~flags[1:])
-        assert lost <= (name != "FAB-T"), name  # of 180; FAB looks for the closest
+        assert lost <= (name != "FAB-T"), name  # of 120; FAB looks for the closest
     union = np.array([np.any(list(f.values()), axis=0) for f in by_radius])
     assert not np.any(union[:-1] & ~union[1:])
     assert union[0].mean() < 0.35 and union[-1].mean() > 0.65
@@ -266,7 +266,8 @@ def test_inv_08_from_mirrored_starts_the_verdicts_are_the_same(name):
 
 def test_inv_08_accuracy_on_mirrored_images_is_the_same():
     y, mirrored = _mirrored_setting()
-    for name, attack in suite(mpat.Linf(0.07)).items():
+    for name in ("APGD-T", "FAB-T", "Square"):
+        attack = suite(mpat.Linf(0.07))[name]
         flags, other = (fooled(attack, symmetric, x, y) for x in (X, mirrored))
         assert 0.2 < flags.mean() < 0.8
         # FAB draws no noise; of the others an example at the edge may differ.
@@ -363,7 +364,7 @@ def test_inv_12_of_two_classes_cross_entropy_and_margin_are_one_attack(norm):
             return two(x, factor)
 
         goal = Goal(scaled, x, y, KEYS, objective)
-        x_adv = attacks.APGD(ball, steps=30, objective=objective).ascend(goal, x, start)
+        x_adv = attacks.APGD(ball, steps=20, objective=objective).ascend(goal, x, start)
         return ops.convert_to_numpy(goal.fooled(scaled(x_adv)))
 
     margin, entropy = Margin(kappa=None), CrossEntropy()

@@ -68,7 +68,7 @@ def test_nets_at_the_edge():
     worst, clean = relu_nets.worst_margins(nets), clean_margins(nets)
     nets = nets.moved((-worst - 0.05 * (clean - worst)).astype("float32"))
     result, worst = judged(nets)
-    right = clean_margins(nets) > 0  # not where nothing in the ball makes a difference
+    right = clean_margins(nets) > 1e-3  # not where the ball makes no difference
     assert right.sum() > 150 and np.all(worst[right] < 0)
     assert np.mean(~result.robust[right]) >= 0.9
 
