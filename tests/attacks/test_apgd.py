@@ -373,6 +373,19 @@ def test_any_wrong_class_is_a_success():
     assert _numpy(ops.argmax(logits_fn(x_adv), -1)).tolist() == [1]
 
 
+def test_a_wrong_class_that_a_run_leaves_behind_is_a_success():
+    # The start is of class 1; toward class 2, which is out of reach, no longer.
+    def logits_fn(x):
+        slope = ops.concatenate([0.0 * x, -4.0 * x, x], axis=-1)
+        return slope + np.array([0.0, 1.8, -9.0], "float32")
+
+    ball = From(0.1).starting([[0.4]])
+    attack = APGD(ball, steps=5, target_classes="all", objective=Margin(None))
+    x, y = ops.convert_to_tensor([[0.5]], "float32"), np.array([0])
+    x_adv = attack.run(logits_fn, x, y, noise.keys(0, 1), 1)
+    np.testing.assert_allclose(_numpy(x_adv), [[0.4]], atol=1e-6)
+
+
 # Classifiers that are random
 
 

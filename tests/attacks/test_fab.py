@@ -185,6 +185,22 @@ def test_one_hidden_layer_never_closer_than_possible_and_mostly_as_close():
     assert np.mean(distance[found] <= 1.02 * exact[found] + 1e-6) >= 0.9
 
 
+def test_a_step_by_hand():
+    # On the line the boundary is at 0.7: the point at 0.9 is 0.2 behind it, x before.
+    x, x_adv = to_tensor([[0.5, 0.5]]), to_tensor([[0.9, 0.5]])
+    value, gradient = to_tensor([0.2]), to_tensor([[1.0, 0.0]])
+    # A fooled point keeps 0.9 of its way: 0.86, from where the boundary is 0.16 away.
+    # A tenth of the step is that of x: the weight 0.16 / 0.36 is above its limit.
+    expected = {
+        True: 0.5 + 0.9 * (0.36 - 1.05 * 0.16) + 0.1 * 1.05 * 0.2,
+        False: 0.5 + 0.9 * (0.40 - 1.05 * 0.20) + 0.1 * 1.05 * 0.2,
+    }
+    for fooled, place in expected.items():
+        flag = ops.convert_to_tensor([fooled])
+        moved = FAB(L2(0.1))._step(x, x_adv, value, gradient, flag)
+        np.testing.assert_allclose(to_numpy(moved), [[place, 0.5]], atol=1e-6)
+
+
 # Runs, targets, restarts
 
 
@@ -203,6 +219,19 @@ def test_runs_are_targets_by_rank_then_restarts():
         np.testing.assert_array_equal(classes, order[:, number + 1])
         x_adv, _ = attack.approach(lambda x: 1.0 * x, to_tensor(x), y, keys, number)
         np.testing.assert_array_equal(np.argmax(to_numpy(x_adv), axis=1), classes)
+
+
+def test_any_wrong_class_on_the_way_is_a_success():
+    # Toward class 2, which the box does not hold, class 1 is met.
+    def logits_fn(x):
+        slope = ops.concatenate([0.0 * x, 4.0 * x, x], axis=-1)
+        return slope + np.array([2.4, 0.0, -9.0], "float32")
+
+    attack, y = FAB(Linf(0.2), steps=4, target_classes="all"), np.array([0], "int32")
+    keys = noise.keys(0, 1)
+    x_adv, distance = attack.approach(logits_fn, to_tensor([[0.5]]), y, keys, 1)
+    assert _wrong(logits_fn, to_numpy(x_adv), y).all()
+    np.testing.assert_allclose(to_numpy(distance), [0.1], atol=1e-3)
 
 
 def test_first_pass_starts_at_the_clean_point_and_the_next_elsewhere(digits_like):

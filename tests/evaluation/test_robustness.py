@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import keras_mpat as mpat
 from keras_mpat import attacks, evaluation
@@ -128,6 +128,32 @@ def test_zero_gradients_are_counted():
     flat = threshold()
     flat.set_weights([np.zeros((2, 2)), np.array([0.0, 2.0])])
     assert evaluate(model=flat).zero_gradients == 1.0
+
+
+@keras.saving.register_keras_serializable("keras_mpat_tests")
+@dataclass(frozen=True, eq=False)
+class Numbered(attacks.FGSM):
+    """Run r goes r thirds of the way."""
+
+    def runs(self, num_classes):
+        return 4
+
+    def run(self, logits_fn, x, targets, keys, number):
+        x_adv = self.search(logits_fn, x, targets, keys)
+        return x + (x_adv - x) * (ops.cast(number, "float32") / 3.0)
+
+
+def test_every_run_is_made():
+    result = evaluate(Numbered(BALL))
+    np.testing.assert_array_equal(result.robust, MARGINS > 0.2)
+
+
+def test_a_tie_is_no_success():
+    flat = threshold()
+    flat.set_weights([np.zeros((2, 2)), np.zeros(2)])
+    y = (MARGINS > 0.2).astype("int32")  # argmax says 0 of all
+    result = evaluate(model=flat, data=(points()[0], y))
+    np.testing.assert_array_equal(result.robust, y == 0)
 
 
 class _Stop(Exception):
