@@ -657,6 +657,7 @@ MUTATIONS = (
         "point = ball.project(x + a * first + b * second, x)",
         "point = ball.box(x + a * first + b * second)",
         "tests/evaluation/test_curves.py",
+    ),
     # Sign, projection, step, momentum, rank, success: of each attack and the driver.
     Mutation(
         "APGD goes down instead of up",
