@@ -795,8 +795,8 @@ MUTATIONS = (
     Mutation(
         "evaluation takes what is wrong anyway for robust",
         "evaluation/driver.py",
-        'alive = rows.setdefault(f"alive {part.attack}", rows["clean"].copy())',
-        'alive = rows.setdefault(f"alive {part.attack}", rows["clean"] | True)',
+        'begun = rows["clean"] | self._everyone',
+        'begun = rows["clean"] | True',
         "tests/evaluation/test_robustness.py -k wrong_before",
     ),
     Mutation(
