@@ -26,6 +26,7 @@ from keras_mpat.models.adversarial_model import AdversarialModel
 
 _FOLDER = "adversarial"
 _SHOWN = 8
+_HEIGHT, _LINE = 64, 2  # pixels: of small images at most, and around each
 
 
 class AdversarialBoard(keras.callbacks.Callback):
@@ -135,7 +136,9 @@ class AdversarialBoard(keras.callbacks.Callback):
 
 
 def image_grid(x: np.ndarray, x_adv: np.ndarray, threat_model) -> np.ndarray:
-    """Clean images above attacked ones above perturbations, (3 H, N W, C_in) in [0, 1].
+    """Clean images above attacked ones above perturbations, (A, B, C_in) in [0, 1].
+
+    Small images are enlarged by a whole factor; a white line is around each.
 
     Args:
         x: images (N, H, W, C_in), in the threat model's bounds; the first eight count.
@@ -148,6 +151,10 @@ def image_grid(x: np.ndarray, x_adv: np.ndarray, threat_model) -> np.ndarray:
     scale = np.max(np.abs(moves), axis=(1, 2, 3), keepdims=True)
     rows = [(x - low) / (high - low), (x_adv - low) / (high - low)]
     rows.append(0.5 + 0.5 * moves / np.where(scale > 0, scale, 1))
+    times = max(1, _HEIGHT // x.shape[1])
+    frame = ((0, 0), (_LINE, _LINE), (_LINE, _LINE), (0, 0))
+    rows = [row.repeat(times, axis=1).repeat(times, axis=2) for row in rows]
+    rows = [np.pad(row, frame, constant_values=1.0) for row in rows]
     bands = [np.concatenate(list(row), axis=1) for row in rows]
     return np.clip(np.concatenate(bands, axis=0), 0, 1).astype("float32")
 

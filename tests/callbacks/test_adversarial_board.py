@@ -47,7 +47,7 @@ def test_images_and_histograms_of_the_last_epoch(board):
         (event,) = events.Tensors(tag)
         assert event.step == 1
     width, height, *_ = events.Tensors(tags[0])[0].tensor_proto.string_val
-    assert (int(width), int(height)) == (8 * 8, 3 * 8)
+    assert (int(width), int(height)) == (8 * (64 + 4), 3 * (64 + 4))
 
 
 def test_the_projector_reads_points_and_what_they_are(board):
@@ -90,11 +90,14 @@ def test_a_grid_shows_the_perturbation_around_gray():
     x = np.full((2, 4, 4, 1), 100.0, "float32")
     moved = x + np.array([10.0, -10.0], "float32")[:, None, None, None]
     grid = image_grid(x, moved, mpat.Linf(20.0, bounds=(0, 200)))
-    assert grid.shape == (12, 8, 1)
-    np.testing.assert_allclose(grid[:4], 0.5)
-    np.testing.assert_allclose(grid[4:8, :4], 0.55)
-    np.testing.assert_allclose(grid[8:, :4], 1.0)
-    np.testing.assert_allclose(grid[8:, 4:], 0.0)
+    assert grid.shape == (3 * 68, 2 * 68, 1)
+    clean, attacked, moves = grid[2:66], grid[70:134], grid[138:202]
+    np.testing.assert_allclose(clean[:, 2:66], 0.5)
+    np.testing.assert_allclose(attacked[:, 2:66], 0.55)
+    np.testing.assert_allclose(attacked[:, 70:134], 0.45)
+    np.testing.assert_allclose(moves[:, 2:66], 1.0)
+    np.testing.assert_allclose(moves[:, 70:134], 0.0)
+    assert np.all(grid[:2] == 1) and np.all(grid[:, 66:70] == 1)
 
 
 def test_wrong_use_is_named_before_training(tmp_path):
