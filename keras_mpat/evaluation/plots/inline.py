@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import matplotlib
 
+_TEXT = {"text.parse_math": False}  # names of users may hold two dollars
 _VECTOR = {
+    **_TEXT,
     "savefig.format": "svg",
     "savefig.transparent": True,
     "svg.fonttype": "none",  # text stays text: it can be read aloud, and found
@@ -41,5 +43,6 @@ def png(draw: Callable) -> str:
         draw: as of `svg`.
     """
     file = io.BytesIO()
-    draw(file)
+    with matplotlib.rc_context(_TEXT):
+        draw(file)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

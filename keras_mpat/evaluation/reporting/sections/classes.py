@@ -55,7 +55,7 @@ def confusion_figure(run: Run, data: ReportData) -> Figure:
         "clean": confusion(found.y, found.clean_predicted, found.num_classes),
         "attacked": confusion(found.y, found.adversarial_predicted, found.num_classes),
     }
-    names = [plots.short(name) for name in data.class_names]
+    names = [plots.short(name) for name in data.class_names[: found.num_classes]]
     rows = [
         [when, data.class_names[true], data.class_names[guess], int(table[true, guess])]
         for when, table in counts.items()
