@@ -112,7 +112,9 @@ def test_work_on_another_ball_or_other_labels_lies_elsewhere(one, images, monkey
 
 def test_the_card_tells_what_the_data_showed(one):
     run, data = one(size=4)
-    assert "0.00 (0.0–49.0) % correct under PGD-20 alone" in lead([run])
+    text = "0.00 (0.0–49.0) % of 4 images correct under PGD-20 alone in Linf 0.1"
+    assert text in lead([run])
+    assert "under PGD-20 in Linf 0.1, the attack" in classes.section([run], data).text
     bare = Run(run.folder, "x", run.model, 2)
     assert "nothing is known of its robustness" in lead([bare])
     assert attacks.section([bare], None) is None

@@ -11,6 +11,7 @@ from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
+from keras_mpat.evaluation.tables import describe
 
 
 def section(runs: list[Run], data: ReportData | None) -> Section | None:
@@ -23,7 +24,8 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
         parts.append(group_table(runs, "mode", data.mode_names, mode_accuracies))
     parts += [confusion_figure(run, data) for run in runs]
     text = (
-        "Percent right without an attack and under PGD-20, the attack of all that "
+        "Percent right without an attack and under PGD-20 in "
+        f"{describe(runs[0].findings.threat_model)}, the attack of all that "
         "follows. A robust model of several modes is no better than its weakest one."
     )
     return Section("Classes", "classes", text, parts)

@@ -7,9 +7,11 @@ import numpy as np
 from keras_mpat.evaluation.reporting.data import ReportData
 from keras_mpat.evaluation.reporting.findings import DEAR
 from keras_mpat.evaluation.reporting.inline import photograph, vector
+from keras_mpat.evaluation.reporting.model_on_data import STEPS
 from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.tables import Table
+from keras_mpat.evaluation.tables import describe
 
 _READING = {
     "epsilon": "Accuracy must fall to nothing as the ball grows: a curve that stays up "
@@ -31,7 +33,11 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
         drawn.remove("epsilon")  # a radius per feature is no axis
     parts: list[Any] = [[curve_figure(runs, parameter) for parameter in drawn]]
     parts.append(surface_figure(runs))
-    text = f"PGD on the first {min(DEAR, len(findings.data.y))} test images."
+    count, ball = min(DEAR, len(findings.data.y)), describe(findings.threat_model)
+    text = (
+        f"PGD with {STEPS} steps in {ball}, but for what varies, on the first {count} "
+        "test images."
+    )
     return Section("Curves", "curves", text, parts)
 
 

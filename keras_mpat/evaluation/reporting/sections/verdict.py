@@ -9,6 +9,7 @@ from keras_mpat.evaluation.reporting.markup import Markup, element, joined
 from keras_mpat.evaluation.reporting.runs import Evaluation, Run
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
+from keras_mpat.evaluation.tables import describe
 
 _GRADIENTS_ONLY = (
     "Gradient attacks alone: an upper bound. A model that hides its gradients looks "
@@ -76,8 +77,9 @@ def _card(run: Run, *, several: bool) -> Markup:
         if run.findings is not None:
             robust = run.findings.latent.robust
             text = (
-                f"{percent(int(robust.sum()), len(robust))} % correct under PGD-20 "
-                "alone, of the test images of the chapters below: an upper bound."
+                f"{percent(int(robust.sum()), len(robust))} % of {len(robust)} images "
+                f"correct under PGD-20 alone in {describe(run.findings.threat_model)}: "
+                "an upper bound."
             )
         how = "Run examples/evaluate.py --attacks autoattack."
         return element(
