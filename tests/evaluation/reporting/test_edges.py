@@ -1,5 +1,6 @@
 """Reports of few images, of one class, of a radius per feature, on data seen before."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -49,7 +50,9 @@ def one(runs, images):
 
 
 def test_a_class_without_images_may_be_predicted(one):
-    figure = classes.confusion_figure(*one())
+    run, data = one()
+    data = dataclasses.replace(data, class_names=["0", "1", "of another run"])
+    figure = classes.confusion_figure(run, data)
     assert figure.data.rows == [["clean", "0", "0", 1], ["attacked", "0", "1", 1]]
 
 
