@@ -8,6 +8,7 @@ photographs and many points.
 
 import base64
 import io
+import re
 from collections.abc import Callable
 
 import matplotlib
@@ -32,7 +33,8 @@ def svg(draw: Callable, *, name: str) -> str:
     file = io.BytesIO()
     with matplotlib.rc_context(_VECTOR | {"svg.hashsalt": name}):
         draw(file)
-    text = file.getvalue().decode()
+    # Without the date in it, equal figures make equal pages.
+    text = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue().decode(), flags=re.S)
     return text[text.index("<svg") :].strip()
 
 
