@@ -21,6 +21,7 @@ from keras_mpat.callbacks.projector import write_projector
 from keras_mpat.configurable import check_count
 from keras_mpat.evaluation.latent import LatentSet, latent_set
 from keras_mpat.evaluation.prototypes import prototype_points
+from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.layers import SoftTripleHead
 from keras_mpat.models.adversarial_model import AdversarialModel
 
@@ -54,7 +55,8 @@ class AdversarialBoard(keras.callbacks.Callback):
 
     Raises:
         ValueError: an argument out of range, or, before training starts, a model that
-            is no `AdversarialModel`, or has no threat model where no attack is given.
+            is no `AdversarialModel`, or has no threat model where no attack is given;
+            examples, labels or names that do not fit it.
     """
 
     def __init__(
@@ -81,8 +83,17 @@ class AdversarialBoard(keras.callbacks.Callback):
         self._writer: Any = None
 
     def on_train_begin(self, logs=None):
-        self._attack = self.attack or PGD(_threat_model(self.model), steps=10)
-        self._attack.check(self.x.shape[1:], self.model.num_classes)
+        self._attack = _attack(self.model, self.attack)
+        classes = self.model.num_classes
+        self._attack.check(self.x.shape[1:], classes)
+        shape = self.model.example_shape
+        check_inputs(self.x, self._attack.threat_model, shape)
+        check_labels(self.y, classes, len(self.x))
+        if self.class_names is not None and len(self.class_names) < classes:
+            raise ValueError(
+                f"`class_names` must have a name for each of {classes} classes. "
+                f"Received: {self.class_names!r}. Pass all, or None."
+            )
         self._summary, self._writer = backend.summaries(self.folder)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -164,15 +175,17 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(lengths, 1e-12)
 
 
-def _threat_model(model):
+def _attack(model, attack):
     if not isinstance(model, AdversarialModel):
         raise ValueError(
             "`AdversarialBoard` must watch an AdversarialModel. Received: a "
             f"{type(model).__name__}. Wrap the classifier in AdversarialModel."
         )
+    if attack is not None:
+        return attack
     if model.strategy.threat_model is None:
         raise ValueError(
             "`attack` must be given where the strategy has no threat model. Received: "
             f"strategy={model.strategy!r}. Pass attack=attacks.PGD(Linf('8/255'))."
         )
-    return model.strategy.threat_model
+    return PGD(model.strategy.threat_model, steps=10)

@@ -113,3 +113,20 @@ def test_wrong_use_is_named_before_training(tmp_path):
     model.compile(optimizer="sgd")
     with pytest.raises(ValueError, match="`attack` must be given"):
         model.fit(x, y, callbacks=[look], verbose=0)
+    ball = mpat.Linf(0.1)
+    look = mpat.callbacks.AdversarialBoard(
+        tmp_path, x, y, attack=mpat.attacks.FGSM(ball)
+    )
+    with pytest.raises(ValueError, match="must watch an AdversarialModel"):
+        net.fit(x, np.zeros((len(x), 2)), callbacks=[look], verbose=0)
+    model = toy.model(mpat.training.PGDTraining(ball, steps=1))
+    model.compile(optimizer="sgd")
+    for given, message in (
+        ((x + 9, y, None), "`x` must"),
+        ((x, y[1:], None), "`y` must"),
+        ((x, y, ["a"]), "`class_names` must have a name for each of"),
+    ):
+        *data, names = given
+        look = mpat.callbacks.AdversarialBoard(tmp_path, *data, class_names=names)
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, y, callbacks=[look], verbose=0)

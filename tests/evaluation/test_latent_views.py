@@ -110,3 +110,11 @@ def test_prototypes_that_are_in_use():
     weights = toy.values([model.head.prototypes])[0][[0, 0, 1], [0, 2, 1]]
     expected = weights / np.linalg.norm(weights, axis=1, keepdims=True)
     np.testing.assert_allclose(points, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+@pytest.mark.parametrize("points", [np.zeros((9, 4)), np.outer(range(1, 10), [3, 1])])
+def test_a_collapsed_latent_space_is_one_place(method, points):
+    options = {"method": method, "perplexity": 3, "iterations": 250}
+    places = evaluation.project({"clean": points}, **options)
+    assert np.array_equal(places["clean"], np.zeros((9, 2)))

@@ -12,6 +12,7 @@ from keras_mpat.layers.prototypes import directions
 METHODS = ("tsne", "pca")
 _SHORTEST = 250  # iterations: those of t-SNE's early phase
 _MANY = 5000  # points
+_EQUAL = 1e-9  # between coordinates of points of length 1: rounding
 
 
 def project(
@@ -38,7 +39,7 @@ def project(
         seed: of t-SNE.
 
     Returns:
-        By name, float64 (N, 2).
+        By name, float64 (N, 2); all zero where all embeddings point the same way.
 
     Raises:
         ValueError: embeddings that do not fit, or a number out of range.
@@ -59,7 +60,10 @@ def project(
             f"`perplexity` must be below the number of points, {len(joint)}. Received: "
             f"perplexity={perplexity!r}. Pass more points, or a smaller number."
         )
-    if method == "pca":
+    if np.max(np.ptp(joint, axis=0)) < _EQUAL:
+        # A collapsed latent space: scikit-learn's t-SNE would take the process down.
+        places = np.zeros((len(joint), 2))
+    elif method == "pca":
         places = _principal(joint)
     else:
         places = _tsne(joint, perplexity, learning_rate, iterations, seed)

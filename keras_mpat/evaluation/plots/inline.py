@@ -8,11 +8,14 @@ photographs and many points.
 
 import base64
 import io
+import re
 from collections.abc import Callable
 
 import matplotlib
 
+_TEXT = {"text.parse_math": False}  # names of users may hold two dollars
 _VECTOR = {
+    **_TEXT,
     "savefig.format": "svg",
     "savefig.transparent": True,
     "svg.fonttype": "none",  # text stays text: it can be read aloud, and found
@@ -30,7 +33,8 @@ def svg(draw: Callable, *, name: str) -> str:
     file = io.BytesIO()
     with matplotlib.rc_context(_VECTOR | {"svg.hashsalt": name}):
         draw(file)
-    text = file.getvalue().decode()
+    # Without the date in it, equal figures make equal pages.
+    text = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue().decode(), flags=re.S)
     return text[text.index("<svg") :].strip()
 
 
@@ -41,5 +45,6 @@ def png(draw: Callable) -> str:
         draw: as of `svg`.
     """
     file = io.BytesIO()
-    draw(file)
+    with matplotlib.rc_context(_TEXT):
+        draw(file)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -41,7 +41,9 @@ class ReportData:
         return self.x.ndim == 4 and self.x.shape[-1] in (1, 3)
 
 
-def checked_data(data, class_names=None, mode_names=None) -> ReportData | None:
+def checked_data(
+    data, class_names=None, mode_names=None, *, num_classes: int = 0
+) -> ReportData | None:
     """`ReportData` of what a caller passes; `None` stays.
 
     Args:
@@ -49,6 +51,7 @@ def checked_data(data, class_names=None, mode_names=None) -> ReportData | None:
             and (x, y) at "train"; `None`.
         class_names: names of the classes by number; `None`: their numbers.
         mode_names: names of the fine labels, likewise.
+        num_classes: what a model may predict, even where no image is of the class.
 
     Raises:
         ValueError: something else, parts of unequal length, or too few names.
@@ -56,15 +59,19 @@ def checked_data(data, class_names=None, mode_names=None) -> ReportData | None:
     if data is None:
         return None
     parts = data if isinstance(data, Mapping) else {"test": data}
-    if unknown := set(parts) - {"test", "train"} or "test" not in parts:
-        raise ValueError(f"`data` must hold test images. Received: {unknown}. {_HOW}")
+    if set(parts) - {"test", "train"} or "test" not in parts:
+        raise ValueError(
+            f"`data` must hold test images. Received: {list(parts)}. {_HOW}"
+        )
     x, y, *modes = _arrays("test", parts["test"])
     train: list[Any] = [None, None]
     if "train" in parts:
         train = [part[:_TRAINING] for part in _arrays("train", parts["train"])[:2]]
     fine = modes[0] if modes and not np.array_equal(modes[0], y) else None
-    names = _names("class_names", class_names, y)
-    fine_names = names if fine is None else _names("mode_names", mode_names, fine)
+    size = max(num_classes, int(y.max()) + 1)
+    names = fine_names = _names("class_names", class_names, size)
+    if fine is not None:
+        fine_names = _names("mode_names", mode_names, int(fine.max()) + 1)
     return ReportData(x, y, fine, *train, names, fine_names)
 
 
@@ -97,8 +104,7 @@ def _classes(name: str, values: np.ndarray) -> np.ndarray:
     return values.astype("int64")
 
 
-def _names(name: str, given, labels: np.ndarray) -> Sequence[str]:
-    size = int(labels.max()) + 1
+def _names(name: str, given, size: int) -> Sequence[str]:
     if given is None:
         return [str(number) for number in range(size)]
     if isinstance(given, str) or len(given) < size:

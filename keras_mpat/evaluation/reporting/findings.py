@@ -113,8 +113,8 @@ class Findings(ModelOnData):
         )
 
     @cached_property
-    def places(self) -> dict[str, np.ndarray]:
-        """Where t-SNE puts the first images, and the prototypes."""
+    def places(self) -> dict[str, np.ndarray] | None:
+        """Where t-SNE puts the first images, and the prototypes; of one, no map."""
         points = {
             "clean": self.latent.clean[:MAPPED],
             "adversarial": self.latent.adversarial[:MAPPED],
@@ -122,6 +122,8 @@ class Findings(ModelOnData):
         if self.prototypes is not None:
             points["prototypes"] = self.prototypes[0]
         count = sum(map(len, points.values()))
+        if count < 3 or points["clean"].shape[1] < 2:
+            return None
         return project(points, perplexity=min(15.0, (count - 1) / 3), seed=self.seed)
 
     @property
@@ -131,11 +133,18 @@ class Findings(ModelOnData):
         return self.threat_model.scaled(_STRONGER if large else _MUCH_STRONGER)
 
     @cached_property
-    def detection(self) -> dict[str, DetectionResult] | None:
-        """Errors found on the first images, by what the attack knows."""
+    def detection(self) -> dict[str, DetectionResult] | str | None:
+        """Errors found on the first images, by what the attack knows.
+
+        A text says why there is nothing to find; `None`: there are no training images.
+        """
         if self.reference is None:
             return None
-        detector, rows = Detector().fit(self.reference, self.data.y_train), slice(DEAR)
+        try:
+            detector = Detector().fit(self.reference, self.data.y_train)
+        except ValueError as error:
+            return f"no Gaussians can be fitted. {error}"
+        rows = slice(DEAR)
         ball, latent = self.stronger, self.latent
         adaptive = DetectorAttack(
             ball, features=self.features, detector=detector, steps=50, restarts=1
@@ -148,11 +157,11 @@ class Findings(ModelOnData):
             judged.append(Judged(found.adversarial_predicted, scores))
         y = self.data.y[rows]
         judged[1] = worst_judged(*judged, y)[0]
-        names = ("unaware", "adaptive")
-        return {
-            name: evaluate_detection(clean, moved, y)
-            for name, moved in zip(names, judged, strict=True)
-        }
+        try:
+            found = [evaluate_detection(clean, moved, y) for moved in judged]
+        except ValueError as error:
+            return f"there is no curve. {error}"
+        return dict(zip(("unaware", "adaptive"), found, strict=True))
 
     def curve(self, parameter: str) -> AccuracyCurve:
         """Accuracy of the first images against "epsilon", "steps" or "restarts"."""
@@ -162,7 +171,11 @@ class Findings(ModelOnData):
             "restarts": list(_RUNS),
         }
         data = (self.data.x[:DEAR], self.data.y[:DEAR])
-        folder = self.folder / "report_state" / self._key("curve", slice(DEAR))
+        folder = (
+            self.folder
+            / "report_state"
+            / self._key(("curve", self.attack), slice(DEAR))
+        )
         return accuracy_curve(
             load_classifier(self.model_path),
             data,

@@ -87,7 +87,8 @@ class ModelOnData:
         """A folder name for work that depends on nothing else."""
         key = hashlib.sha256(self.model_path.read_bytes())
         key.update(repr((what, rows, self.seed, self.batch_size)).encode())
-        key.update(np.ascontiguousarray(self.data.x[rows]).tobytes())
+        for part in (self.data.x, self.data.y):
+            key.update(np.ascontiguousarray(part[rows]).tobytes())
         return key.hexdigest()[:16]
 
     @cached_property

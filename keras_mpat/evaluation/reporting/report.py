@@ -13,6 +13,7 @@ from keras_mpat.evaluation.reporting.page import Section, page
 from keras_mpat.evaluation.reporting.runs import Run, read_run
 from keras_mpat.evaluation.reporting.sections import CHAPTERS
 from keras_mpat.evaluation.reporting.sections.verdict import comparisons, lead, summary
+from keras_mpat.evaluation.reporting.tables import in_markdown
 from keras_mpat.threat_models import Linf, ThreatModel, check_threat_model
 from keras_mpat.version import __version__
 
@@ -73,8 +74,9 @@ def report(
             f"`path` must end in .html. Received: path={os.fspath(path)!r}. Pass "
             "path='report.html'."
         )
-    images = checked_data(data, class_names, mode_names)
     runs = _named_runs([run_dir, *compare])
+    size = max(run.num_classes for run in runs)
+    images = checked_data(data, class_names, mode_names, num_classes=size)
     if images is not None:
         ball = threat_model or _trained_against(runs)
         options = {"batch_size": batch_size, "seed": seed, "verbose": verbose}
@@ -132,9 +134,10 @@ def _write(path: Path, runs: list[Run], sections: list[Section]) -> None:
 
 
 def _markdown(title: str, runs: list[Run], sections: list[Section]) -> str:
-    parts = [f"# {title}", summary(runs).to_markdown(), *comparisons(runs)]
+    sentences = map(in_markdown, comparisons(runs))
+    parts = [f"# {in_markdown(title)}", summary(runs).to_markdown(), *sentences]
     for section in sections:
-        parts += [f"## {section.title}", section.text]
+        parts += [f"## {section.title}", in_markdown(section.text)]
         parts += [table.to_markdown() for table in section.tables]
     return "\n\n".join(part for part in parts if part) + "\n"
 

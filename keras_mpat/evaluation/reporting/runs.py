@@ -21,6 +21,7 @@ import numpy as np
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult, Stage
 from keras_mpat.evaluation.state import digest
+from keras_mpat.models.checks import shapes
 
 if TYPE_CHECKING:
     from keras_mpat.evaluation.reporting.findings import Findings
@@ -34,7 +35,7 @@ class Evaluation:
 
     Attributes:
         result: the worst case of them all.
-        epsilon: radius of the ball, in input units; None in files that do not say.
+        epsilon: radius of the ball, in input units; None where it is no single one.
         images: digest of inputs and labels: equal for equal images.
         files: names of the files.
     """
@@ -47,8 +48,7 @@ class Evaluation:
     @property
     def norm(self) -> str:
         """Which ball, e.g. "Linf"; "" where the attacks do not say."""
-        found = re.search(r"threat_model=(\w+)\(", self.result.stages[0].attack)
-        return found.group(1) if found else ""
+        return _norm(self.result)
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Run:
         folder: where it is.
         name: how it is called on the page.
         model: path of model.keras, which has the head, or of classifier.keras.
+        num_classes: how many it tells apart.
         record: run.json, or {}.
         history: by column of history.csv, a value per epoch; NaN where there is none.
         evaluation: that with the most images at the epsilon of the training; None if
@@ -73,6 +74,7 @@ class Run:
     folder: Path
     name: str
     model: Path
+    num_classes: int
     record: dict[str, Any] = field(default_factory=dict)
     history: dict[str, list[float]] = field(default_factory=dict)
     evaluation: Evaluation | None = None
@@ -113,7 +115,8 @@ def read_run(run_dir: str | os.PathLike, *, name: str | None = None) -> Run:
             "examples/train.py --run_dir ..."
         )
     record = _json(folder / "run.json") or {}
-    weights = digest(load_classifier(models[0], softmax=True).get_weights())
+    classifier = load_classifier(models[0], softmax=True)
+    weights = digest(classifier.get_weights())
     found, stale = _evaluations(folder, weights)
     best = _chosen(found, record.get("epsilon"))
     report = _json(folder / "audit.json")
@@ -124,6 +127,7 @@ def read_run(run_dir: str | os.PathLike, *, name: str | None = None) -> Run:
         folder=folder,
         name=name or folder.resolve().name,
         model=models[-1],
+        num_classes=shapes(classifier)[1][-1],
         record=record,
         history=_history(folder / "history.csv"),
         evaluation=best,
@@ -169,18 +173,37 @@ def _evaluations(folder: Path, weights: str):
     groups: dict[Any, list[tuple[str, RobustnessResult]]] = {}
     stale = []
     for path in sorted(folder.glob("evaluation*.json")):
-        result, epsilon = RobustnessResult.load(path), _json(path).get("epsilon")
+        result, epsilon = _evaluation(path)
         proof = result.evidence.sha256 if result.evidence else {}
         if proof.get("weights") != weights:
             stale.append(path.name)
             continue
-        key = epsilon, proof["inputs"] + proof["labels"]
+        radius = epsilon if isinstance(epsilon, float) else None
+        key = radius, proof["inputs"] + proof["labels"], _norm(result), repr(epsilon)
         groups.setdefault(key, []).append((path.name, result))
     found = [
-        Evaluation(united([r for _, r in group]), *key, tuple(n for n, _ in group))
+        Evaluation(united([r for _, r in group]), *key[:2], tuple(n for n, _ in group))
         for key, group in groups.items()
     ]
     return found, tuple(stale)
+
+
+def _evaluation(path: Path) -> tuple[RobustnessResult, Any]:
+    """What a file says, and its epsilon: a float, several, or None."""
+    values = _json(path)
+    try:
+        result = RobustnessResult.load(path)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _unreadable(path, f"no evaluation: {error!r}") from error
+    balls = result.evidence.balls if result.evidence else ()
+    told = [ball["epsilon"] for ball in balls]
+    epsilon = values.get("epsilon", told[0] if len(told) == 1 else told or None)
+    return result, float(epsilon) if isinstance(epsilon, int) else epsilon
+
+
+def _norm(result: RobustnessResult) -> str:
+    found = re.search(r"threat_model=(\w+)\(", result.stages[0].attack)
+    return found.group(1) if found else ""
 
 
 def _chosen(found: list[Evaluation], epsilon: float | None) -> Evaluation | None:
@@ -196,8 +219,8 @@ def _history(path: Path) -> dict[str, list[float]]:
     if not path.exists():
         return {}
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = list(rows[0]) if rows else []
+        reader = csv.DictReader(file)
+        rows, names = list(reader), reader.fieldnames or []
     return {name: [_number(row[name]) for row in rows] for name in names}
 
 
@@ -212,9 +235,16 @@ def _json(path: Path) -> Any:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(
-            f"`run_dir` must hold readable files. Received: {path.name}, which is not "
-            f"JSON ({error}). Remove it, or write it again."
-        ) from error
+        raise _unreadable(path, f"not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise _unreadable(path, f"a {type(values).__name__}")
+    return values
+
+
+def _unreadable(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"`run_dir` must hold readable files. Received: {path.name}, which is {why}. "
+        "Remove it, or write it again."
+    )

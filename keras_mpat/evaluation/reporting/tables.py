@@ -6,6 +6,7 @@ table.to_html(), table.to_csv(), table.to_markdown(), table.to_latex()
 
 import base64
 import csv
+import html
 import io
 import re
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ _LATEX = {
     "↳": r"$\hookrightarrow$",
     "✗": r"$\times$",
     "…": r"\dots{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # At the start of a row they would belong to the \\ of the row before.
+    "[": "{[}",
+    "*": "{*}",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 # A spreadsheet takes text that begins like this for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -159,8 +166,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def in_markdown(text: str) -> str:
+    """One line of text without tags of HTML, and without backslashes of its own."""
+    text = re.sub(r"\s+", " ", text).replace("\\", "\\\\")
+    return html.escape(text, quote=False)
+
+
 def _in_pipes(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    return in_markdown(text).replace("|", "\\|")
 
 
 def _in_latex(text: str) -> str:

@@ -75,3 +75,37 @@ def test_unequal_images_are_not_united(folder):
     ]
     with pytest.raises(ValueError, match="`results` must be about one model"):
         united(results)
+
+
+def test_results_that_were_saved_as_they_are_tell_their_radius(folder):
+    for epsilon in (0.1, 0.2):
+        attack(folder, 40, epsilon=epsilon)
+    for path in folder.glob("evaluation-FGSM-40-*.json"):
+        RobustnessResult.load(path).save(path)  # without the epsilon of evaluate.py
+    run = read_run(folder)
+    assert run.evaluation.epsilon == 0.1
+    assert [other.epsilon for other in run.others] == [0.2]
+
+
+def test_radii_per_feature_are_no_radius(folder):
+    (path,) = folder.glob("evaluation*.json")
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"epsilon": [0.1, 0.2]}))
+    other = folder / "evaluation-other.json"
+    other.write_text(json.dumps(values | {"epsilon": [0.1, 0.3]}))
+    run = read_run(folder)
+    assert run.evaluation.epsilon is None and len(run.others) == 1
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"n": 1', '{"stages": 1}'])
+def test_a_file_that_is_no_evaluation_is_named(folder, text):
+    (folder / "evaluation-x.json").write_text(text)
+    with pytest.raises(ValueError, match=r"readable files. Received: evaluation-x"):
+        read_run(folder)
+
+
+def test_a_line_of_history_may_be_too_long(folder):
+    (folder / "history.csv").write_text("epoch,loss\n1,2,3\n2")
+    history = read_run(folder).history
+    assert history["epoch"] == [1, 2] and history["loss"][0] == 2
+    assert list(history) == ["epoch", "loss"]

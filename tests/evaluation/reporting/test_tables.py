@@ -65,6 +65,13 @@ def test_text_cannot_break_out_of_any_language():
     assert unescaped == 2 and r"\textbackslash{}" in latex
 
 
+def test_a_tag_stays_text_in_markdown_and_a_bracket_in_latex():
+    hostile = table(rows=[["[<b>\r# x", 1.0, 2]])
+    assert hostile.to_markdown().splitlines()[2].startswith("| [&lt;b&gt; # x |")
+    # After the end of a row, a bracket would be an optional argument of it.
+    assert hostile.to_latex().splitlines()[4].startswith(r"{[}\textless{}b")
+
+
 def test_a_spreadsheet_reads_no_formula_from_a_name():
     rows = list(csv.reader(io.StringIO(table(rows=[["=1+1", -1.5, 2]]).to_csv())))
     assert rows[1] == ["'=1+1", "-1.5", "2"]

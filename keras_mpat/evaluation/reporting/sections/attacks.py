@@ -11,31 +11,35 @@ from keras_mpat.evaluation.reporting.sections.verdict import radius_text
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import Part, percent
 
+_READING = (
+    "Images that are still correct under each attack alone; ↳ marks the parts of an "
+    "attack that has several, each after those above it. The worst case counts an "
+    "image only if every attack failed on it."
+)
 _SHOWN, _LONG = 8, 10  # images, characters above one
 
 
 def section(runs: list[Run], data: ReportData | None) -> Section | None:
     """A table of all attacks, and the evaluations that the verdict left out."""
     attacked = [run for run in runs if run.evaluation is not None]
-    if not attacked:
+    pictured = data is not None and data.pictures
+    shown = [run for run in runs if pictured and run.findings is not None]
+    if not attacked and not shown:
         return None
-    settings = settings_table(attacked)
-    details = element("summary", "Settings of every attack")
-    parts: list[Any] = [
-        attack_table(attacked),
-        element("details", details, settings.to_html()),
-    ]
+    parts: list[Any] = []
+    if attacked:
+        settings = settings_table(attacked)
+        details = element("summary", "Settings of every attack")
+        parts += [
+            attack_table(attacked),
+            element("details", details, settings.to_html()),
+        ]
     others = other_table(attacked)
     if others.rows:
         parts += ["Evaluations at other radii, or of fewer images:", others]
-    shown = [run for run in attacked if run.findings is not None]
-    if data is not None and data.pictures:
+    if data is not None and shown:
         parts.append([picture_figure(run, data) for run in shown])
-    text = (
-        "Images that are still correct under each attack alone; ↳ marks the parts of "
-        "an attack that has several, each after those above it. The worst case counts "
-        "an image only if every attack failed on it."
-    )
+    text = _READING if attacked else "Not evaluated: run examples/evaluate.py."
     return Section("Attacks", "attacks", text, parts)
 
 

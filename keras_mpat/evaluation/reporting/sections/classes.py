@@ -11,6 +11,7 @@ from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
+from keras_mpat.evaluation.tables import describe
 
 
 def section(runs: list[Run], data: ReportData | None) -> Section | None:
@@ -23,7 +24,8 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
         parts.append(group_table(runs, "mode", data.mode_names, mode_accuracies))
     parts += [confusion_figure(run, data) for run in runs]
     text = (
-        "Percent right without an attack and under PGD-20, the attack of all that "
+        "Percent right without an attack and under PGD-20 in "
+        f"{describe(runs[0].findings.threat_model)}, the attack of all that "
         "follows. A robust model of several modes is no better than its weakest one."
     )
     return Section("Classes", "classes", text, parts)
@@ -55,7 +57,7 @@ def confusion_figure(run: Run, data: ReportData) -> Figure:
         "clean": confusion(found.y, found.clean_predicted, found.num_classes),
         "attacked": confusion(found.y, found.adversarial_predicted, found.num_classes),
     }
-    names = [plots.short(name) for name in data.class_names]
+    names = [plots.short(name) for name in data.class_names[: found.num_classes]]
     rows = [
         [when, data.class_names[true], data.class_names[guess], int(table[true, guess])]
         for when, table in counts.items()

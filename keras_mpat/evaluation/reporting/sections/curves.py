@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from keras_mpat.evaluation.reporting.data import ReportData
 from keras_mpat.evaluation.reporting.findings import DEAR
 from keras_mpat.evaluation.reporting.inline import photograph, vector
+from keras_mpat.evaluation.reporting.model_on_data import STEPS
 from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
 from keras_mpat.evaluation.reporting.tables import Table
+from keras_mpat.evaluation.tables import describe
 
 _READING = {
     "epsilon": "Accuracy must fall to nothing as the ball grows: a curve that stays up "
@@ -23,9 +27,17 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     runs = [run for run in runs if run.findings is not None]
     if not runs:
         return None
-    parts: list[Any] = [[curve_figure(runs, parameter) for parameter in _READING]]
+    findings = runs[0].findings
+    drawn = list(_READING)
+    if np.ndim(findings.threat_model.radius):
+        drawn.remove("epsilon")  # a radius per feature is no axis
+    parts: list[Any] = [[curve_figure(runs, parameter) for parameter in drawn]]
     parts.append(surface_figure(runs))
-    text = f"PGD on the first {min(DEAR, len(runs[0].findings.data.y))} test images."
+    count, ball = min(DEAR, len(findings.data.y)), describe(findings.threat_model)
+    text = (
+        f"PGD with {STEPS} steps in {ball}, but for what varies, on the first {count} "
+        "test images."
+    )
     return Section("Curves", "curves", text, parts)
 
 
@@ -65,9 +77,10 @@ def surface_figure(runs: list[Run]) -> Figure:
         for j, b in enumerate(surface.shares)
     ]
     return Figure(
-        "Loss around an image",
-        "Smooth and rising toward the attack is as it should be; ragged means that "
-        "gradients mislead the attack.",
+        "Loss around images",
+        f"Mean over the first {next(iter(surfaces.values())).n}. Smooth and rising "
+        "toward the attack is as it should be; ragged means that gradients mislead the "
+        "attack.",
         photograph(
             lambda file: plots.loss_surfaces(surfaces, file), alt="Loss surfaces"
         ),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_mpat.evaluation.reporting.data import ReportData
+from keras_mpat.evaluation.reporting.findings import DEAR
 from keras_mpat.evaluation.reporting.inline import vector
 from keras_mpat.evaluation.reporting.page import Figure, Section
 from keras_mpat.evaluation.reporting.runs import Run
@@ -12,11 +13,12 @@ from keras_mpat.evaluation.tables import describe
 
 def section(runs: list[Run], data: ReportData | None) -> Section | None:
     """Areas and curves, for attacks that ignore the detector and that know it."""
-    runs = [run for run in runs if run.findings and run.findings.detection]
-    if not runs:
+    known = [run for run in runs if run.findings and run.findings.detection]
+    if not known:
         return None
-    findings = runs[0].findings
-    images = findings.detection["unaware"].n // 2
+    done = [run for run in known if not isinstance(run.findings.detection, str)]
+    findings = known[0].findings
+    images = min(DEAR, len(findings.data.y))
     text = (
         "One Gaussian per class is fitted to the embeddings of clean training images; "
         f"low density means distrust. Of the first {images} test images, clean and "
@@ -24,7 +26,8 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
         "attack that knows the detector decides what it is worth; it counts where it "
         "is worse than the unaware one, image by image."
     )
-    parts: list[Any] = [detection_table(runs), roc_figure(runs)]
+    parts: list[Any] = [detection_table(done), roc_figure(done)] if done else []
+    parts += [f"{r.name}: {r.findings.detection}" for r in known if r not in done]
     return Section("Detection", "detection", text, parts)
 
 

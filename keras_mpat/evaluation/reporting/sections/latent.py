@@ -16,7 +16,8 @@ _MEANING = (
     "r: how far misclassified adversarial images lie from the class they are taken "
     "for, measured by its width; the higher, the less the attack gets into the class. "
     "True class: the same against their own class; the lower the better. Nearest "
-    f"neighbors: the class by a vote of the {NEIGHBORS} nearest training images."
+    f"neighbors: the class by a vote of the {NEIGHBORS} nearest training images, or "
+    "of all, if there are fewer."
 )
 
 
@@ -25,7 +26,8 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     runs = [run for run in runs if run.findings is not None]
     if not runs or data is None:
         return None
-    parts: list[Any] = [latent_table(runs), [map_figure(run, data) for run in runs]]
+    mapped = [run for run in runs if run.findings.places is not None]
+    parts: list[Any] = [latent_table(runs), [map_figure(run, data) for run in mapped]]
     return Section("Latent space", "latent", _MEANING, parts)
 
 

@@ -41,7 +41,8 @@ def section(runs: list[Run], data: ReportData | None) -> Section | None:
     parts: list[Any] = []
     if any(run.record for run in runs):
         first, rest = settings_tables(runs)
-        parts.append(first)
+        if first.rows:
+            parts.append(first)
         if rest.rows:
             label = element("summary", f"{len(rest.rows)} more settings")
             parts.append(element("details", label, rest.to_html()))

@@ -9,6 +9,7 @@ from keras_mpat.evaluation.reporting.markup import Markup, element, joined
 from keras_mpat.evaluation.reporting.runs import Evaluation, Run
 from keras_mpat.evaluation.reporting.tables import Shown, Table
 from keras_mpat.evaluation.result import percent
+from keras_mpat.evaluation.tables import describe
 
 _GRADIENTS_ONLY = (
     "Gradient attacks alone: an upper bound. A model that hides its gradients looks "
@@ -73,7 +74,14 @@ def _card(run: Run, *, several: bool) -> Markup:
     found = run.evaluation
     if found is None:
         text = "Not attacked yet: nothing is known of its robustness."
-        how = "Run examples/evaluate.py --attacks autoattack, or pass data."
+        if run.findings is not None:
+            robust = run.findings.latent.robust
+            text = (
+                f"{percent(int(robust.sum()), len(robust))} % of {len(robust)} images "
+                f"correct under PGD-20 alone in {describe(run.findings.threat_model)}: "
+                "an upper bound."
+            )
+        how = "Run examples/evaluate.py --attacks autoattack."
         return element(
             "div", title, element("p", text), element("p", how), class_="verdict"
         )
@@ -130,6 +138,7 @@ def _audit(run: Run) -> str:
 def radius_text(found: Evaluation) -> str:
     """The ball in words, e.g. "L∞ 0.3 (76.5/255)"."""
     if found.epsilon is None:
-        return f"{found.norm}, radius not noted"
+        return f"{found.norm}, no single radius noted"
     norm = {"Linf": "L∞"}.get(found.norm, found.norm)
-    return f"{norm} {found.epsilon:.4g} ({255 * found.epsilon:.3g}/255)"
+    pixels = f" ({255 * found.epsilon:.3g}/255)" if found.epsilon <= 1 else ""
+    return f"{norm} {found.epsilon:.4g}{pixels}"
