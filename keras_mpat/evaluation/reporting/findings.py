@@ -22,7 +22,6 @@ from keras_mpat.evaluation.latent import (
     project,
     retrieve,
 )
-from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.loss_surfaces import LossSurface, loss_surface
 from keras_mpat.evaluation.modes import PrototypeModes
 from keras_mpat.evaluation.prototypes import prototype_modes, prototype_points
@@ -177,7 +176,7 @@ class Findings(ModelOnData):
             / self._key(("curve", self.attack), slice(DEAR))
         )
         return accuracy_curve(
-            load_classifier(self.model_path),
+            self.model,
             data,
             self.attack,
             state_dir=folder,
@@ -192,7 +191,7 @@ class Findings(ModelOnData):
         """The loss around the first images."""
         rows = slice(self.batch_size)
         return loss_surface(
-            load_classifier(self.model_path),
+            self.model,
             self.data.x[rows],
             self.data.y[rows],
             self.attack,

@@ -19,6 +19,7 @@ from keras_mpat.evaluation.latent import LatentSet, latent_set
 from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.reporting.data import ReportData
 from keras_mpat.models.embedding import feature_model
+from keras_mpat.models.forward import with_logits
 from keras_mpat.threat_models import ThreatModel
 
 MAPPED = 500  # test images on the map, each clean and attacked; a sheet shows some
@@ -48,8 +49,9 @@ class ModelOnData:
 
     @cached_property
     def model(self):
-        """The training model, or the plain classifier."""
-        return training_model(self.model_path) or load_classifier(self.model_path)
+        """The training model, or the plain classifier, with logits on its weights."""
+        found = training_model(self.model_path)
+        return found or with_logits(load_classifier(self.model_path, softmax=True))
 
     @property
     def attack(self) -> attacks.PGD:

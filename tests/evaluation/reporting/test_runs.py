@@ -3,11 +3,14 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
 import keras_mpat as mpat
 from keras_mpat.evaluation import RobustnessResult
+from keras_mpat.evaluation.reporting.data import checked_data
+from keras_mpat.evaluation.reporting.model_on_data import ModelOnData
 from keras_mpat.evaluation.reporting.runs import read_run, united
 from tests.evaluation.reporting.run_folders import attack
 
@@ -109,3 +112,16 @@ def test_a_line_of_history_may_be_too_long(folder):
     history = read_run(folder).history
     assert history["epoch"] == [1, 2] and history["loss"][0] == 2
     assert list(history) == ["epoch", "loss"]
+
+
+def test_a_classifier_that_ends_in_softmax_is_analyzed_by_its_logits(tmp_path):
+    net = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, activation="softmax", name="last")]
+    )
+    net.save(tmp_path / "classifier.keras")
+    x = np.random.default_rng(0).random((4, 3), "float32")
+    run = read_run(tmp_path)
+    data = checked_data((x, [0, 1, 0, 1]))
+    found = ModelOnData(run.folder, run.model, data, mpat.Linf(0.1))
+    logits = keras.ops.convert_to_numpy(found.model(x))
+    np.testing.assert_allclose(x @ net.layers[-1].get_weights()[0], logits, atol=1e-5)
