@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from run_directory import RunDirectory
 
 from keras_mpat.callbacks.prototype_merging import MergeRecord
+from keras_mpat.evaluation import plots
 
 
 class _Stop(Exception):
@@ -158,7 +159,7 @@ def test_runs_without_prototypes_are_refused(tmp_path):
 
 
 def test_long_class_names_are_shortened():
-    assert prototypes._short("a/b/c") == "a/b/c"
-    assert prototypes._short("/".join(["aquarium_fish"] * 4)) == (
+    assert plots.short("a/b/c") == "a/b/c"
+    assert plots.short("/".join(["aquarium_fish"] * 4)) == (
         "aquarium_fish/…/aquarium_fish"
     )
