@@ -275,7 +275,9 @@ DETECTION = {
     "a rejection before calibrate": "mpat.evaluation.Detector().fit(x, y).reject(x)",
     "a detector saved before fit": "mpat.evaluation.Detector().save('detector.npz')",
     "embeddings of one example": "mpat.evaluation.Detector().fit(x[0], y[:1])",
-    "embeddings of a detector with NaN": "mpat.evaluation.Detector().fit(x * np.nan, y)",
+    "embeddings of a detector with NaN": (
+        "mpat.evaluation.Detector().fit(x * np.nan, y)"
+    ),
     "embeddings that are names": "mpat.evaluation.Detector().fit(x.astype(str), y)",
     "embeddings that are all equal": "mpat.evaluation.Detector().fit(0 * x, y)",
     "embeddings of another size": (
