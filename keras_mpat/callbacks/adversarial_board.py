@@ -23,6 +23,7 @@ from keras_mpat.evaluation.latent import LatentSet, latent_set
 from keras_mpat.evaluation.prototypes import prototype_points
 from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.layers import SoftTripleHead
+from keras_mpat.layers.prototypes import directions
 from keras_mpat.models.adversarial_model import AdversarialModel
 
 _FOLDER = "adversarial"
@@ -127,7 +128,7 @@ class AdversarialBoard(keras.callbacks.Callback):
 
     def _histograms(self, found: LatentSet) -> dict[str, np.ndarray]:
         """Values by name."""
-        unit, moved = (_unit(rows) for rows in (found.clean, found.adversarial))
+        unit, moved = (directions(rows) for rows in (found.clean, found.adversarial))
         values = {
             "cosine of clean and attacked embedding": np.sum(unit * moved, axis=1)
         }
@@ -168,11 +169,6 @@ def image_grid(x: np.ndarray, x_adv: np.ndarray, threat_model) -> np.ndarray:
     rows = [np.pad(row, frame, constant_values=1.0) for row in rows]
     bands = [np.concatenate(list(row), axis=1) for row in rows]
     return np.clip(np.concatenate(bands, axis=0), 0, 1).astype("float32")
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(lengths, 1e-12)
 
 
 def _attack(model, attack):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_mpat.evaluation.latent import LatentSet
+from keras_mpat.layers.prototypes import directions
 
 _CONFIG = """embeddings {
   tensor_name: "latent space"
@@ -37,8 +38,7 @@ def write_projector(
         names: names of the classes by number; `None`: their numbers.
     """
     parts = [found.clean, found.adversarial, *([prototypes] if len(prototypes) else [])]
-    points = np.concatenate(parts)
-    points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
+    points = directions(np.concatenate(parts))
     lines = ["\t".join(f"{value:.5g}" for value in row) for row in points]
     texts = {
         "embeddings.tsv": "\n".join(lines) + "\n",

@@ -101,7 +101,7 @@ def _principal(points: np.ndarray) -> np.ndarray:
 
 def _tsne(points, perplexity, learning_rate, iterations, seed) -> np.ndarray:
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits
 
     tsne = TSNE(
         perplexity=perplexity,

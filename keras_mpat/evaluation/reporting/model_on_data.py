@@ -60,14 +60,13 @@ class ModelOnData:
 
     @cached_property
     def latent(self) -> LatentSet:
-        """All test images, clean and attacked."""
-        return self.attacked(self.attack, slice(None))
+        """All test images, clean and attacked, with the adversarial ones."""
+        return self.attacked(self.attack, slice(None), keep_examples=True)
 
-    @cached_property
+    @property
     def pictures(self) -> np.ndarray:
         """The first adversarial images, to be shown."""
-        found = self.attacked(self.attack, slice(MAPPED), keep_examples=True)
-        return found.examples
+        return self.latent.examples[:MAPPED]
 
     def attacked(self, attack, rows: slice, **options: Any) -> LatentSet:
         """Test images under an attack; the work is kept in the run directory."""

@@ -89,12 +89,6 @@ class Run:
         """The flags of the training, or {}."""
         return self.record.get("settings", {})
 
-    @property
-    def classifier(self) -> Path:
-        """The plain classifier, or the training model where there is none."""
-        plain = self.folder / "classifier.keras"
-        return plain if plain.exists() else self.model
-
 
 def read_run(run_dir: str | os.PathLike, *, name: str | None = None) -> Run:
     """Reads a run directory; files that another version of the model left are told.
