@@ -1,0 +1,130 @@
+"""What a search found: its trials, their ranking, and how sure the figures are."""
+
+import dataclasses
+import math
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_mpat.evaluation.result import wilson_interval
+
+# Two-sided 95 % points of Student's t with 1, 2, ... degrees of freedom.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One point of the space, trained with one or several seeds.
+
+    Attributes:
+        trial_id: text, unique in the search.
+        values: every hyper-parameter of the trial by name, tuned or fixed.
+        status: "completed", "failed", or "running" (interrupted so far).
+        score: mean over the seeds of the mean of the last epochs; `None` unless
+            completed.
+        scores: by seed.
+        metrics: other validation figures, averaged the same way.
+        epochs: trained per seed.
+        seconds: of training and validation, all seeds.
+        reason: why it failed; empty otherwise.
+        history: by seed, then by name: a value per epoch.
+    """
+
+    trial_id: str
+    values: dict[str, Any]
+    status: str
+    score: float | None = None
+    scores: tuple[float, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    history: tuple[dict[str, list[float]], ...] = ()
+
+    @property
+    def completed(self) -> bool:
+        """Whether it has a score."""
+        return self.status == "completed"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """All trials of a search.
+
+    Attributes:
+        folder: search_dir.
+        objective: name of the figure that was optimised.
+        direction: "max" or "min".
+        trials: in the order in which they began.
+        tuned: names of the hyper-parameters that were searched.
+        about: facts for a reader, by name: data set, attack, budget and so on.
+        examples: validation images per measurement.
+        majority: share of the largest class among them.
+        seconds: of the whole search, its interruptions not counted.
+        finished: whether no trial is left to run.
+        stopped: why the search ended before its budget; empty otherwise.
+        command: trains the best trial again; `None` where there is no such script.
+    """
+
+    folder: Path
+    objective: str
+    direction: str
+    trials: tuple[TrialResult, ...]
+    tuned: tuple[str, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+    examples: int = 0
+    majority: float = 0.0
+    seconds: float = 0.0
+    finished: bool = True
+    stopped: str = ""
+    command: str | None = None
+
+    @property
+    def ranking(self) -> list[TrialResult]:
+        """The completed trials, best first; of equal ones the earlier."""
+        sign = -1 if self.direction == "max" else 1
+        completed = [trial for trial in self.trials if trial.completed]
+        return sorted(completed, key=lambda trial: sign * trial.score)
+
+    @property
+    def best(self) -> TrialResult | None:
+        """The best completed trial, if there is one."""
+        return next(iter(self.ranking), None)
+
+    @property
+    def failed(self) -> list[TrialResult]:
+        """The trials without a score."""
+        return [trial for trial in self.trials if trial.status == "failed"]
+
+    def interval(self, trial: TrialResult) -> tuple[float, float] | None:
+        """95 % interval of a score.
+
+        Over the seeds (Student's t) where there are several. With one seed it is that
+        of the validation images (Wilson), for an accuracy, and says nothing about
+        another initialisation. `None` where neither applies.
+        """
+        if len(trial.scores) > 1:
+            return seed_interval(trial.scores)
+        if trial.score is None or not self.examples or "accuracy" not in self.objective:
+            return None
+        return wilson_interval(round(trial.score * self.examples), self.examples)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, histories left out."""
+        values = dataclasses.asdict(self) | {"folder": str(self.folder)}
+        for trial in values["trials"]:
+            del trial["history"]
+        return values
+
+
+def seed_interval(scores) -> tuple[float, float]:
+    """95 % interval of the mean of a few figures, by Student's t.
+
+    Args:
+        scores: two or more numbers.
+    """
+    mean, freedom = statistics.fmean(scores), len(scores) - 1
+    quantile = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else 1.96
+    half = quantile * statistics.stdev(scores) / math.sqrt(len(scores))
+    return mean - half, mean + half
