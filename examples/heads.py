@@ -5,10 +5,9 @@ from typing import Any
 
 import keras_mpat as mpat
 
+KNOBS = ("tau", "gamma", "scale", "margin")  # of the SoftTriple head
 HEADS: dict[str, Callable[[int, Any], mpat.layers.Head | None]] = {
-    "soft_triple": lambda classes, settings: mpat.SoftTripleHead(
-        classes, prototypes_per_class=settings.prototypes_per_class
-    ),
+    "soft_triple": lambda classes, settings: _soft_triple(classes, settings),
     "proxy_nca": lambda classes, settings: mpat.ProxyNCAHead(classes),
     "proxy_anchor": lambda classes, settings: mpat.ProxyAnchorHead(classes),
     "triplet": lambda classes, settings: _triplet(settings),
@@ -22,6 +21,13 @@ HEADS: dict[str, Callable[[int, Any], mpat.layers.Head | None]] = {
 def build_head(settings, num_classes: int) -> mpat.layers.Head | None:
     """The head that `settings` names; its margins are those of the papers."""
     return HEADS[settings.head](num_classes, settings)
+
+
+def _soft_triple(classes: int, settings) -> mpat.SoftTripleHead:
+    given = {name: getattr(settings, name) for name in KNOBS}  # None: as published
+    given = {name: value for name, value in given.items() if value is not None}
+    prototypes = settings.prototypes_per_class
+    return mpat.SoftTripleHead(classes, prototypes_per_class=prototypes, **given)
 
 
 def _triplet(settings, **variant) -> mpat.TripletHead:

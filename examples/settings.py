@@ -128,6 +128,10 @@ _NEEDS = {
     "norm_mode": ("strategy", (*_PGD, "fast")),
     "prototypes_per_class": ("head", ("soft_triple",)),
     "merge_threshold": ("head", ("soft_triple",)),
+    "tau": ("head", ("soft_triple",)),
+    "gamma": ("head", ("soft_triple",)),
+    "scale": ("head", ("soft_triple",)),
+    "margin": ("head", ("soft_triple",)),
     "head_weight": ("head", tuple(name for name in HEADS if name != "none")),
     "regularizer_weight": ("regularizer", ("weights", "features")),
     "width": ("model", ("resnet18", "resnet50", "wide_resnet")),
@@ -162,6 +166,10 @@ class Settings:
     warmup_epochs: int
     prototypes_per_class: int | list[int]
     merge_threshold: float | None
+    tau: float | None
+    gamma: float | None
+    scale: float | None
+    margin: float | None
     head_weight: float
     regularizer: str
     regularizer_weight: float
@@ -227,6 +235,10 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "filters": None,
         "image_size": None,
         "merge_threshold": None,
+        "tau": None,
+        "gamma": None,
+        "scale": None,
+        "margin": None,
         "regularizer": "weights",
         "optimizer": "sgd",
         "schedule": schedule,

@@ -124,23 +124,36 @@ def report(record: dict[str, Any], run_dir) -> str:
 
 
 def define_flags() -> None:
-    """The command line. `None`: the default of the data set or the preset."""
+    """The command line."""
     flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
     flags.DEFINE_bool("board", False, "TensorBoard: attacked images and the Projector.")
-    for name, text in _CHOICES.items():  # `resolve` names the nearest of a wrong one
-        choices = ", ".join(run_settings.CHOICES[name])
-        flags.DEFINE_string(name, None, f"{text} One of: {choices}.")
-    for name, text in _COUNTS.items():
-        flags.DEFINE_integer(name, None, text, lower_bound=1)
-    for name, text in _COUNTS_OR_ZERO.items():
-        flags.DEFINE_integer(name, None, text, lower_bound=0)
-    for name, text in _NUMBERS.items():
-        flags.DEFINE_float(name, None, text, lower_bound=0.0)
-    for name, text in _LENGTHS.items():
-        flags.DEFINE_string(name, None, f"{text}: 0.1, or a fraction such as 8/255.")
-    for name, text in _LISTS.items():
-        flags.DEFINE_list(name, None, text)
+    define_settings()
+
+
+def define_settings(*, without=()) -> None:
+    """A flag for each setting; `None`: the default of the data set or the preset.
+
+    Args:
+        without: names that get none.
+    """
+
+    def define(kind, table, **limits):
+        for name, text in table.items():
+            if name not in without:
+                kind(name, None, text, **limits)
+
+    length_text = ": 0.1, or a fraction such as 8/255."
+    names = {  # `resolve` names the nearest of a wrong one
+        name: f"{text} One of: {', '.join(run_settings.CHOICES[name])}."
+        for name, text in _CHOICES.items()
+    }
+    lengths = {name: text + length_text for name, text in _LENGTHS.items()}
+    define(flags.DEFINE_string, names | lengths)
+    define(flags.DEFINE_integer, _COUNTS, lower_bound=1)
+    define(flags.DEFINE_integer, _COUNTS_OR_ZERO, lower_bound=0)
+    define(flags.DEFINE_float, _NUMBERS, lower_bound=0.0)
+    define(flags.DEFINE_list, _LISTS)
 
 
 _CHOICES = {
@@ -174,6 +187,10 @@ _COUNTS_OR_ZERO = {
 _NUMBERS = {
     "head_weight": "lambda_1.",
     "merge_threshold": "Chord distance in which prototypes merge; 0: they do not.",
+    "tau": "Weight of the pull between prototypes of a class (soft_triple).",
+    "gamma": "Temperature over the prototypes of a class (soft_triple).",
+    "scale": "Factor on the similarities (soft_triple).",
+    "margin": "Margin on the similarity of the true class (soft_triple).",
     "regularizer_weight": "lambda_2.",
     "learning_rate": "Learning rate; the maximum of a cyclic one.",
 }
@@ -188,15 +205,20 @@ _LISTS = {
 }
 
 
-def given_flags() -> dict[str, Any]:
-    """The settings that the command line gives, converted from text."""
-    named = (*_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS)
+def given_flags(*, without=()) -> dict[str, Any]:
+    """The settings that the command line gives, converted from text.
+
+    Args:
+        without: as for `define_settings`.
+    """
+    named = (*_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS, *_LENGTHS, *_LISTS)
+    named = [name for name in named if name not in without]
     given = {name: flags.FLAGS[name].value for name in named}
-    for name in _LENGTHS:
-        given[name] = length(flags.FLAGS[name].value)
-    for name in _LISTS:
-        given[name] = _whole_numbers(name, flags.FLAGS[name].value)
-    prototypes = given["prototypes_per_class"]
+    for name in set(_LENGTHS) & given.keys():
+        given[name] = length(given[name])
+    for name in set(_LISTS) & given.keys():
+        given[name] = _whole_numbers(name, given[name])
+    prototypes = given.get("prototypes_per_class")
     if prototypes is not None and len(prototypes) == 1:
         given["prototypes_per_class"] = prototypes[0]
     return given

@@ -66,11 +66,12 @@ __all__ = [
     "replace_head",
     "schedules",
     "training",
+    "tuning",
 ]
 
 
 def __getattr__(name: str):
-    """Loads data sets, evaluation and interop when they are first used."""
-    if name in ("datasets", "evaluation", "interop"):
+    """Loads data sets, evaluation, interop and tuning when they are first used."""
+    if name in ("datasets", "evaluation", "interop", "tuning"):
         return importlib.import_module(f"keras_mpat.{name}")
     raise AttributeError(f"module 'keras_mpat' has no attribute {name!r}")

@@ -1,0 +1,40 @@
+"""One process at a time: a lock on a file, which ends with its process."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, and no second process by mistake is noticed
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Holds the lock.
+
+    Args:
+        path: of the lock's file, made if it is not there.
+        wait: seconds to wait for another process.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    with open(path, "a", encoding="utf-8") as file:
+        end = time.monotonic() + wait
+        while fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() >= end:
+                    raise ValueError(
+                        f"{os.fspath(path.parent)} must be used by one process at a "
+                        f"time. Received: a second one while {path.name} is locked. "
+                        "Wait for the other, or pass another folder."
+                    ) from None
+                time.sleep(0.1)
+        yield

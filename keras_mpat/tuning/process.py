@@ -1,0 +1,96 @@
+"""Starts a process for a trial, waits for it, and survives whatever happens to it."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from keras_mpat.tuning import trial
+from keras_mpat.tuning.job import Job, Outcome, read_outcome
+
+_TICK = 0.5  # seconds between two looks
+
+
+def pickled(hyper_model) -> bytes:
+    """The hyper-model as another process gets it.
+
+    Raises:
+        TypeError: it holds something that cannot be given to one.
+    """
+    try:
+        return pickle.dumps(hyper_model)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError(
+            "`hyper_model` must be picklable: each trial runs in a process of its own. "
+            f"Received: {hyper_model!r} ({error}). Define its functions and classes at "
+            "the top of a module, and pass data as arrays or as a function."
+        ) from None
+
+
+def run_apart(
+    content: bytes, job: Job, *, told: Callable, tick: Callable[[], bool]
+) -> Outcome:
+    """Runs a trial in a new process.
+
+    Args:
+        content: from `pickled`.
+        job: what to do.
+        told: called with (seed, epochs done, figures) after each epoch.
+        tick: called about twice a second; False: give this trial up.
+
+    Returns:
+        Its outcome; that of a process that died says how.
+    """
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")  # nothing of TensorFlow is inherited
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(
+        target=trial.main, args=(content, job, theirs, os.getpid()), daemon=True
+    )
+    process.start()
+    theirs.close()
+    try:
+        while process.is_alive():
+            if not _heard(ours, told, _TICK):
+                process.join(_TICK)
+            if not tick():
+                return Outcome("failed", reason="given up")
+        while _heard(ours, told, 0.0):
+            pass
+    finally:
+        process.terminate()
+        process.join()
+        ours.close()
+    found = read_outcome(folder)
+    if found is None:
+        found = Outcome("failed", reason=_death(process.exitcode, folder))
+        found.save(folder)
+    return found
+
+
+def _heard(connection, told: Callable, seconds: float) -> bool:
+    """Passes on a message, waiting for it so long; whether there was one."""
+    try:
+        if not connection.poll(seconds):
+            return False
+        told(*connection.recv())
+    except (EOFError, OSError):  # the other end is closed
+        return False
+    return True
+
+
+def _death(code: int | None, folder: Path) -> str:
+    """How a process ended that left no outcome."""
+    reason = f"its process ended with code {code}"
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        reason = f"its process was ended by {name}"
+        if name == "SIGKILL":
+            reason += " (out of memory?)"
+    log = folder / "log.txt"
+    if log.exists():
+        return f"{reason}; {log} holds its output"
+    return f"{reason} before it began (a script searches under `if __name__ == ...`)"
