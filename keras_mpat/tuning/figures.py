@@ -196,7 +196,7 @@ def curves(result: SearchResult) -> Figure | None:
         f"{scale.label} over the epochs",
         "A line per trial and seed, from blue (worst) to orange (best, thick). Trials "
         "without a score are gray and dashed, with a cross where they end. A line that "
-        "still rises at its end says that the budget decided.",
+        "still improves at its end says that the budget decided.",
         picture(
             lambda plots, file: plots.trial_curves(
                 [plots.TrialCurve(*line) for line in lines],
