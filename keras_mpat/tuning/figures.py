@@ -90,7 +90,7 @@ def paper(name: str) -> Figure:
     """What the paper found for λ1 or for the prototypes of two classes."""
     if name == "head_weight":
         title, table = "Table 8 of the paper: λ1", published.LAMBDA_1
-        series = {
+        series: dict[str, list[tuple[Any, float]]] = {
             f"{key}, PGD-10": [(x, y) for x, y in sorted(found.items())]
             for key, found in table.items()
         }

@@ -155,6 +155,7 @@ def _part(part: Any) -> str:
         return part.to_markdown()
     if isinstance(part, Figure):
         text = in_markdown(f"{part.title}. {part.reading}")
-        short = part.data is not None and len(part.data.rows) <= _ROWS
-        return f"{text}\n\n{part.data.to_markdown()}" if short else text
+        if part.data is None or len(part.data.rows) > _ROWS:
+            return text
+        return f"{text}\n\n{part.data.to_markdown()}"
     return "" if isinstance(part, Markup) else in_markdown(part)

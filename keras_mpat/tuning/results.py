@@ -87,8 +87,11 @@ class SearchResult:
         A score that is not finite has no rank.
         """
         sign = -1 if self.direction == "max" else 1
-        completed = [t for t in self.trials if t.completed and math.isfinite(t.score)]
-        return sorted(completed, key=lambda trial: sign * trial.score)
+        known = [(trial.score, trial) for trial in self.trials if trial.completed]
+        finite = [
+            (s, trial) for s, trial in known if s is not None and math.isfinite(s)
+        ]
+        return [trial for _, trial in sorted(finite, key=lambda pair: sign * pair[0])]
 
     @property
     def best(self) -> TrialResult | None:

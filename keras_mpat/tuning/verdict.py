@@ -36,7 +36,7 @@ def verdict(result: SearchResult) -> list[str]:
         share = f"{100 * result.majority:.1f} %"
         found.append(f"Always naming the largest class would reach {share}.")
         low = best.score if ends is None else ends[0]
-        if low <= result.majority:
+        if low is not None and low <= result.majority:
             found.append(
                 "That is not clearly less than the best trial reaches: this search has "
                 "not shown that anything was learned."

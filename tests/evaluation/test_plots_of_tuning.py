@@ -74,6 +74,16 @@ def test_names_are_categories_in_order_and_equal_ones_stand_apart(tmp_path, figu
     assert axis.get_legend() is None
 
 
+def test_of_many_names_some_are_written(tmp_path, figures):
+    points = [Point(f"{number}/{number}", 1.0) for number in range(100)]
+    path = tmp_path / "points.png"
+    plots.score_points({"a": points}, path, label="K", score_label="score")
+    (axis,) = figures[0].axes
+    labels = [t.get_text() for t in axis.get_xticklabels()]
+    assert 5 < len(labels) <= 14
+    assert labels == [f"{x:.0f}/{x:.0f}" for x in axis.get_xticks()]
+
+
 @pytest.mark.parametrize("values", [[0.5], [0.001, 1000.0], [0.3, 0.31]])
 def test_a_logarithmic_axis_has_ticks_for_any_range(tmp_path, figures, values):
     points = {"a": [Point(value, 1.0) for value in values]}

@@ -45,5 +45,5 @@ def planted(folder: Path, count: int = 16, **given) -> SearchResult:
         score = 0.5 + 0.2 * values["head_weight"]
         history = ({OBJECTIVE: [0.5, score]},)
         trials.append(trial(number, score, values=values, history=history, epochs=2))
-    tuned = ("learning_rate", "head_weight", "optimizer")
+    tuned = ("learning_rate", "optimizer", "head_weight")
     return search(folder, trials, **({"tuned": tuned} | given))

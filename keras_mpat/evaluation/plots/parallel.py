@@ -17,6 +17,7 @@ _BAND = 0.3  # of a row: the height of an axis, in which its ticks stand
 _LOG, _LOG_WHOLE = 8, 50  # largest over smallest number from which an axis is a log
 _CATEGORIES, _LETTERS = 8, 44  # names on an axis, and their signs, up to which all fit
 _LETTERS_BESIDE = 15  # of a name, on one line
+_MANY = 40  # trials from which lines are thin
 _GAP = 0.14  # where an axis of numbers begins if some trials have none
 _MISSING = "–"
 
@@ -69,10 +70,11 @@ def parallel_coordinates(
     places.append([0.0 if score is None else scale(score) for score in scores])
     best = (max if direction == "max" else min)(known, default=None)
     colors = score_colors(scores, direction)
+    thin = 1.2 if len(scores) < _MANY else 0.6
     chosen = list(scores).index(best) if known else None  # of equal ones the earlier
     for trial, score in enumerate(scores):
         ends = [place[trial] for place in places[: rows if score is not None else -1]]
-        _draw_line(axis, ends, colors[trial], score is None, trial == chosen)
+        _draw_line(axis, ends, colors[trial], score is None, trial == chosen, thin)
     write(figure, path)
 
 
@@ -123,8 +125,8 @@ def _draw_band(axis, top: float, name: str, ticks: list[tuple[float, str]]) -> N
         axis.text(place, middle - 0.01, text, ha=side, **beside)
 
 
-def _draw_line(axis, places, color, failed: bool, best: bool) -> None:
-    style = {"color": color, "linewidth": 2.8 if best else 1.2}
+def _draw_line(axis, places, color, failed: bool, best: bool, thin: float) -> None:
+    style = {"color": color, "linewidth": 2.8 if best else thin}
     style |= {"zorder": 4 if best else 2 if failed else 3}
     for row in range(len(places) - 1):
         ends, heights = places[row : row + 2], [-row - _BAND, -row - 1]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from keras_mpat.evaluation.plots.colors import COLORS
 
 _DPI, _MARKERS, _GRAY = 110, "os^Dv<>PX*", "#8a8f96"
+_NAMED, _MANY = 14, 40  # names on an axis, at most; curves from which lines are thin
 # From the worst to the best: all of it is visible on white and on black.
 _SCORES = LinearSegmentedColormap.from_list("score", ["#4477aa", "#aa3377", "#ee8833"])
 
@@ -73,7 +74,7 @@ def score_points(
     points = [point for several in series.values() for point in several]
     names = list(dict.fromkeys(p.x for p in points if isinstance(p.x, str)))
     for number, (name, several) in enumerate(series.items()):
-        xs = np.array([names.index(p.x) if names else p.x for p in several], "float64")
+        xs = np.array([names.index(str(p.x)) if names else p.x for p in several], float)
         style: dict[str, Any] = {"color": COLORS[number % 10], "label": name}
         style |= {"marker": _MARKERS[number % 10], "linestyle": "-" if joined else ""}
         _draw_points(axis, several, xs if log or joined else _beside(xs), **style)
@@ -113,6 +114,7 @@ def trial_curves(
     colors = score_colors([curve.score for curve in curves], direction)
     best, worst = _extremes(curves, direction)
     named: set[str] = set()
+    thin = 1.3 if len(curves) < _MANY else 0.7
     for curve, color in zip(curves, colors, strict=True):
         failed, first = curve.score is None, curve.name == best
         kind = "worst" if curve.name == worst else ""
@@ -121,7 +123,7 @@ def trial_curves(
         shown = text if kind and kind not in named else None
         named.add(kind)
         style: dict[str, Any] = {"color": color, "label": shown}
-        style |= {"linewidth": 2.6 if first else 1.3, "zorder": 3 if first else 2}
+        style |= {"linewidth": 2.6 if first else thin, "zorder": 3 if first else 2}
         _draw_curve(axis, np.array(curve.values, "float64"), failed, style)
     if floor is not None:
         axis.axhline(floor[0], color=_GRAY, linestyle=":", label=floor[1])
@@ -194,10 +196,12 @@ def _beside(xs: np.ndarray) -> np.ndarray:
 
 
 def _name_axis(axis, names: Sequence[str]) -> None:
-    axis.set_xticks(range(len(names)), names)
+    step = -(-len(names) // _NAMED)
+    places, shown = range(0, len(names), step), list(names[::step])
+    axis.set_xticks(places, shown)
     axis.set_xlim(-0.6, len(names) - 0.4)
-    if sum(map(len, names)) > 40:
-        axis.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    if sum(map(len, shown)) > 40:
+        axis.set_xticks(places, shown, rotation=40, ha="right")
 
 
 def _log_axis(axis, values: Sequence[float]) -> None:
