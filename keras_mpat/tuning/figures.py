@@ -163,10 +163,10 @@ def importances(found: Importance) -> Figure:
     rows = [[name, *pair] for name, pair in found.drops.items()]
     drops = {_NAMES.get(k, one_line(k)): pair for k, pair in found.drops.items()}
     return Figure(
-        "What mattered",
-        "A random forest learns the scores; a bar says how far its in-sample R² falls "
-        "when the values of one hyper-parameter are shuffled among the trials (mean "
-        "and standard deviation of 20 times).",
+        "What mattered" if found.trusted else "What mattered: not known",
+        f"{_trust(found)} A random forest learns the scores; a bar says how far "
+        "its in-sample R² falls when the values of one hyper-parameter are shuffled "
+        "among the trials (mean and standard deviation of 20 times).",
         picture(
             lambda plots, file: plots.importance_bars(
                 drops, file, label="fall of R², in-sample"
@@ -222,6 +222,13 @@ def reach(result: SearchResult) -> str:
         return text if True not in several else f"{text}, or with that over seeds"
     text = f"with its 95 % interval over {images}"
     return text if True not in several else f"{text}, or over seeds where several are"
+
+
+def _trust(found: Importance) -> str:
+    text = f"On trials that a tree has not seen, R² is {found.out_of_bag:.2f}"
+    if found.trusted:
+        return f"{text}, from {found.trials} trials."
+    return f"{text}: the scores cannot be told apart, and these bars say nothing."
 
 
 def _floor(result: SearchResult) -> tuple[float, str] | None:

@@ -9,7 +9,7 @@ from keras_mpat.tuning.results import SearchResult
 from keras_mpat.tuning.texts import is_missing, is_number, order_of
 
 LEAST = 8  # completed trials below which a forest learns noise
-_TREES, _REPEATS = 100, 20
+_TREES, _REPEATS, _LEARNED = 100, 20, 0.1
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Importance:
     drops: dict[str, tuple[float, float]]
     out_of_bag: float
     trials: int
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the forest learned anything: scores of pure noise have long bars."""
+        return self.out_of_bag >= _LEARNED
 
 
 def importance(result: SearchResult, *, seed: int = 0) -> Importance | None:

@@ -67,9 +67,13 @@ def sections(result: SearchResult) -> list[Section]:
         text = "What the search found, and beside it what the paper reports."
         found.append(Section("λ1 and prototypes", "paper", text, rows))
     drawn = figures.parallel(result)
-    mattered, trust = _mattered(result)
+    mattered, lack = _mattered(result)
     drawings = [figure for figure in (drawn, mattered) if figure]
-    found.append(Section("What mattered", "importance", "", [drawings, trust]))
+    found.append(
+        Section(
+            "What mattered", "importance", "", [drawings, lack] if lack else [drawings]
+        )
+    )
     if curves := figures.curves(result):
         found.append(Section("Learning curves", "curves", "", [curves]))
     return found
@@ -110,7 +114,7 @@ def _covers(result: SearchResult) -> str:
 
 
 def _mattered(result: SearchResult) -> tuple[Figure | None, str]:
-    """A figure, and how far to trust it or why there is none."""
+    """A figure, or why there is none."""
     lacking = LEAST - len(result.ranking)
     if not result.tuned:
         return None, "No hyper-parameter was searched."
@@ -124,12 +128,7 @@ def _mattered(result: SearchResult) -> tuple[Figure | None, str]:
         return None, lack
     if found is None:
         return None, "All scores are equal: no hyper-parameter mattered."
-    trust = f"On trials that a tree has not seen, R² is {found.out_of_bag:.2f}"
-    if found.out_of_bag < 0.1:
-        trust += ": the forest cannot tell the scores apart, and its bars say nothing."
-    else:
-        trust += f", from {found.trials} trials."
-    return figures.importances(found), trust
+    return figures.importances(found), ""
 
 
 def _markdown(title: str, result: SearchResult, chapters: list[Section]) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_mpat.tuning.figures import importances
 from keras_mpat.tuning.importance import LEAST, column, importance
 from tests.tuning.searches import planted, search, trial
 
@@ -14,8 +15,20 @@ def test_the_planted_hyper_parameter_is_the_most_important(tmp_path):
     assert list(found.drops)[0] == "head_weight"
     first, *others = [mean for mean, _ in found.drops.values()]
     assert first > 0.5 and max(others) < 0.1 * first
-    assert found.out_of_bag > 0.5
+    assert found.out_of_bag > 0.5 and found.trusted
     assert found.trials == 16
+
+
+def test_scores_of_noise_are_not_trusted(tmp_path):
+    result, noise = planted(tmp_path), np.random.default_rng(0).normal(0.5, 0.02, 16)
+    trials = [
+        trial(n, float(score), values=one.values)
+        for n, (one, score) in enumerate(zip(result.trials, noise, strict=True))
+    ]
+    found = importance(search(tmp_path, trials, tuned=result.tuned))
+    assert not found.trusted
+    assert "say nothing" in importances(found).to_html()
+    assert "not known" in importances(found).title
 
 
 def test_it_is_the_same_every_time_and_in_either_direction(tmp_path):
