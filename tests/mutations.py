@@ -820,6 +820,48 @@ MUTATIONS = (
         "keys = noise.of_indices(self._seed, 0 * first + filled)",
         "tests/evaluation/test_robustness.py -k batch_size",
     ),
+    Mutation(
+        "a search ranks the worst trial first",
+        "tuning/results.py",
+        'sign = -1 if self.direction == "max" else 1',
+        'sign = 1 if self.direction == "max" else -1',
+        "tests/tuning/test_results.py",
+    ),
+    Mutation(
+        "few seeds get the interval of many",
+        "tuning/results.py",
+        "    if freedom <= len(_STUDENT):\n",
+        "    if freedom > len(_STUDENT):\n",
+        "tests/tuning/test_results.py",
+    ),
+    Mutation(
+        "importance is told of another hyper-parameter",
+        "tuning/importance.py",
+        "points = np.stack(columns, axis=1)",
+        "points = np.stack(columns[::-1], axis=1)",
+        "tests/tuning/test_importance.py",
+    ),
+    Mutation(
+        "the report of a search runs the text of a command",
+        "tuning/verdict.py",
+        'element("code", result.command)',
+        'element("code", Markup(result.command))',
+        "tests/tuning/test_report.py",
+    ),
+    Mutation(
+        "the report of a search is written in place",
+        "tuning/report.py",
+        'partial = target.with_name(f"{file}.part")',
+        "partial = target",
+        "tests/tuning/test_report.py",
+    ),
+    Mutation(
+        "failed trials reach the axis of scores",
+        "evaluation/plots/parallel.py",
+        "places[: rows if score is not None else -1]",
+        "places[:rows]",
+        "tests/evaluation/test_plots_of_tuning.py",
+    ),
 )
 
 

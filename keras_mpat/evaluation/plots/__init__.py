@@ -3,8 +3,8 @@
 `robustness.py` draws what attacks do, `sheet.py` what prototypes stand for,
 `merging.py` how they merge, `lines.py` curves of training. `curves.py` and
 `surfaces.py` draw what a detector, an accuracy curve and a loss surface say,
-`latent_map.py`, `retrieval.py` and `confusion.py` latent analyses. `inline.py` makes
-figures part of a page.
+`latent_map.py`, `retrieval.py` and `confusion.py` latent analyses. `tuning.py` and
+`parallel.py` draw searches. `inline.py` makes figures part of a page.
 """
 
 from keras_mpat.evaluation.plots.confusion import confusion_matrix
@@ -18,6 +18,11 @@ from keras_mpat.evaluation.plots.lines import lines
 from keras_mpat.evaluation.plots.merging import (
     prototype_history,
     prototype_similarities,
+)
+from keras_mpat.evaluation.plots.parallel import (
+    Dimension,
+    importance_bars,
+    parallel_coordinates,
 )
 from keras_mpat.evaluation.plots.retrieval import RetrievalRow, retrieval_sheet
 from keras_mpat.evaluation.plots.robustness import (
@@ -33,19 +38,30 @@ from keras_mpat.evaluation.plots.sheet import (
     short,
 )
 from keras_mpat.evaluation.plots.surfaces import loss_surfaces
+from keras_mpat.evaluation.plots.tuning import (
+    ScoredPoint,
+    TrialCurve,
+    score_points,
+    trial_curves,
+)
 
 __all__ = [
+    "Dimension",
     "MapLayer",
     "RetrievalRow",
+    "ScoredPoint",
     "SheetRow",
+    "TrialCurve",
     "accuracy_curves",
     "accuracy_over_epochs",
     "adversarial_examples",
     "attack_gap",
     "confusion_matrix",
+    "importance_bars",
     "latent_map",
     "lines",
     "loss_surfaces",
+    "parallel_coordinates",
     "prototype_history",
     "prototype_rows",
     "prototype_sheet",
@@ -53,6 +69,8 @@ __all__ = [
     "retrieval_sheet",
     "robustness_curves",
     "roc_curves",
+    "score_points",
     "short",
     "trade_off",
+    "trial_curves",
 ]
