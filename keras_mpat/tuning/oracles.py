@@ -8,6 +8,7 @@ own; what is different stands here.
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 import keras_tuner
@@ -126,7 +127,12 @@ class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
     """A Gaussian process over what has been measured; no point twice."""
 
     def populate_space(self, trial_id):
-        response = super().populate_space(trial_id)
+        from sklearn.exceptions import ConvergenceWarning
+
+        with warnings.catch_warnings():
+            # Few points do not tell the length of the kernel: nothing to be done.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            response = super().populate_space(trial_id)
         if response["status"] != _RUNNING or not self._duplicate(response["values"]):
             return response
         # Among lists, the most promising point is often one that was measured.

@@ -1,10 +1,12 @@
 """Starts a process for a trial, waits for it, and survives whatever happens to it."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from keras_mpat.tuning import trial
@@ -50,7 +52,8 @@ def run_apart(
     process = context.Process(
         target=trial.main, args=(content, job, theirs, os.getpid()), daemon=True
     )
-    process.start()
+    with _output_in(folder / "log.txt"):
+        process.start()
     theirs.close()
     try:
         while process.is_alive():
@@ -69,6 +72,23 @@ def run_apart(
         found = Outcome("failed", reason=_death(process.exitcode, folder))
         found.save(folder)
     return found
+
+
+@contextlib.contextmanager
+def _output_in(path: Path) -> Iterator[None]:
+    """Processes that start within write into a file, C++ and imports included."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def _heard(connection, told: Callable, seconds: float) -> bool:
@@ -90,7 +110,7 @@ def _death(code: int | None, folder: Path) -> str:
         reason = f"its process was ended by {name}"
         if name == "SIGKILL":
             reason += " (out of memory?)"
-    log = folder / "log.txt"
-    if log.exists():
-        return f"{reason}; {log} holds its output"
-    return f"{reason} before it began (a script searches under `if __name__ == ...`)"
+    last = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+    if "bootstrapping phase" in last[-3000:]:
+        return 'a script must search under `if __name__ == "__main__":`'
+    return f"{reason}; {folder / 'log.txt'} holds its output"

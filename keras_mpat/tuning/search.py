@@ -14,14 +14,15 @@ from typing import Any
 import keras_tuner
 
 from keras_mpat.choices import check_choice
-from keras_mpat.configurable import check_count, check_positive
+from keras_mpat.configurable import check_positive
 from keras_mpat.tuning import distributed
 from keras_mpat.tuning.hyper_model import RobustHyperModel
 from keras_mpat.tuning.job import read_outcome
 from keras_mpat.tuning.locks import locked
 from keras_mpat.tuning.oracles import TUNERS, make_oracle
 from keras_mpat.tuning.plan import Plan, SearchFile
-from keras_mpat.tuning.process import pickled, run_apart
+from keras_mpat.tuning.preflight import check_counts, check_objective, preflight
+from keras_mpat.tuning.process import pickled
 from keras_mpat.tuning.progress import SearchProgress
 from keras_mpat.tuning.reading import read_result
 from keras_mpat.tuning.report import write_report
@@ -97,7 +98,7 @@ def search(
     check_choice("tuner", tuner, TUNERS)
     if role is not None:
         check_choice("role", role, distributed.ROLES)
-    _check_counts(max_trials, seeds_per_trial, score_epochs, hyper_model.epochs)
+    check_counts(max_trials, seeds_per_trial, score_epochs, hyper_model.epochs)
     for name, value, unit in (
         ("max_hours", max_hours, "hours"),
         ("worker_patience", worker_patience, "seconds"),
@@ -138,8 +139,8 @@ def _lead(plan, hyper_model, budget, content, role, where, verbose) -> SearchRes
     oracle = _oracle(plan, hyper_model, budget, chief=role == "chief")
     if role == "chief":
         distributed.check_free(*where)
-    logged = known.get("logged") or _preflight(plan, content)
-    _check_objective(plan.objective, logged)
+    logged = known.get("logged") or preflight(plan, content)
+    check_objective(plan.objective, logged)
     file.claim(_identity(hyper_model, plan, budget), logged)
     if (plan.folder / "oracle.json").exists():
         oracle.reload()
@@ -234,27 +235,6 @@ def _progress(plan: Plan, oracle, verbose: int) -> SearchProgress:
     )
 
 
-def _preflight(plan: Plan, content: bytes) -> list[str]:
-    """Trains one batch, so that a mistake shows before hours have passed.
-
-    Returns:
-        Names of what `fit` logs.
-    """
-    job = plan.preflight()
-    outcome = run_apart(content, job, told=lambda *_: None, tick=lambda: True)
-    if outcome.status != "completed":
-        raise RuntimeError(
-            "The first batch could not be trained: "
-            f"{outcome.reason}.\n{outcome.traceback}"
-        )
-    return outcome.logged
-
-
-def _check_objective(objective: str, logged: list[str]) -> None:
-    names = [name for name in logged if name.startswith("val_")]
-    check_choice("objective", objective, names)
-
-
 def _identity(hyper_model, plan: Plan, budget: _Budget) -> dict[str, Any]:
     return hyper_model.identity() | {
         "tuner": budget.tuner,
@@ -263,16 +243,3 @@ def _identity(hyper_model, plan: Plan, budget: _Budget) -> dict[str, Any]:
         "score_epochs": plan.score_epochs,
         "seed": budget.seed,
     }
-
-
-def _check_counts(max_trials, seeds_per_trial, score_epochs, epochs: int) -> None:
-    if max_trials is not None:
-        check_count("max_trials", max_trials, "Pass for example 20.")
-    check_count("seeds_per_trial", seeds_per_trial, "Pass 1, or 3 to see the spread.")
-    if score_epochs is not None:
-        check_count("score_epochs", score_epochs, "Pass 1 for the last epoch alone.")
-        if score_epochs > epochs:
-            raise ValueError(
-                "`score_epochs` must be at most the epochs of a trial. Received: "
-                f"score_epochs={score_epochs}, epochs={epochs}. Pass fewer."
-            )

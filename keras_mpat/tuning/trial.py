@@ -1,10 +1,8 @@
 """A trial in a process of its own: trains each seed, and says what came of it.
 
 Memory goes back to the system when the process ends, and a crash ends one trial only.
-Its output is in log.txt of its folder.
 """
 
-import contextlib
 import os
 import pickle
 import signal
@@ -12,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,6 @@ def main(pickled: bytes, job: Job, connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     folder = Path(job.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _log_to(folder / "log.txt")
     with locked(folder / ".lock", wait=20 * _WATCH):
         if read_outcome(folder) is None or job.preflight:
             _attempt(pickled, job, connection).save(folder)
@@ -49,12 +46,20 @@ def _attempt(pickled: bytes, job: Job, connection) -> Outcome:
         hyper_model = pickle.loads(pickled)  # what the parent pickled a moment ago
         if job.preflight:
             return preflight(hyper_model, job)
-        return run(hyper_model, job, connection.send)
+        return run(hyper_model, job, partial(_send, connection))
     except Exception as error:
         text = traceback.format_exc()
         print(text, file=sys.stderr)
         reason = f"{type(error).__name__}: {error}".splitlines()
         return Outcome("failed", reason=reason[0], traceback=text)
+
+
+def _send(connection, message) -> None:
+    """Tells the parent; without one, this process ends and leaves no outcome."""
+    try:
+        connection.send(message)
+    except OSError:
+        os._exit(1)
 
 
 def run(hyper_model, job: Job, tell) -> Outcome:
@@ -174,14 +179,3 @@ def die_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH)
     os._exit(1)
-
-
-def _log_to(path: Path) -> None:
-    """All output of this process, also that of C++, into a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with open(path, "a", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    with contextlib.suppress(AttributeError):
-        sys.stdout.reconfigure(line_buffering=True)

@@ -5,7 +5,6 @@ import time
 
 import keras_tuner
 
-from keras_mpat.tuning.job import Outcome
 from keras_mpat.tuning.plan import Plan
 from keras_mpat.tuning.process import run_apart
 from keras_mpat.tuning.progress import SearchProgress
@@ -36,7 +35,8 @@ class TrialTuner(keras_tuner.engine.base_tuner.BaseTuner):
         time.sleep(max(0.0, pause))
         self._asked = time.monotonic()
 
-    def run_trial(self, trial, *args, **kwargs):
+    def _try_run_and_update_trial(self, trial, *args, **kwargs):
+        """In place of keras-tuner's, which prints the traceback of each failure."""
         job = self._plan.job(trial.trial_id, trial.hyperparameters.values)
         self._progress.begin(job)
         outcome = run_apart(
@@ -46,7 +46,11 @@ class TrialTuner(keras_tuner.engine.base_tuner.BaseTuner):
             tick=lambda: self._still_ours(trial),
         )
         self._progress.end(job, outcome)
-        return {self._plan.objective: _score(outcome)}
+        trial.status, trial.message = "FAILED", outcome.reason
+        if outcome.status == "completed":
+            score = {self._plan.objective: outcome.score}
+            self.oracle.update_trial(trial.trial_id, score)
+            trial.status = "COMPLETED"
 
     def save(self):
         """Nothing: the oracle knows all."""
@@ -63,9 +67,3 @@ class TrialTuner(keras_tuner.engine.base_tuner.BaseTuner):
         self._signed = time.monotonic()
         # To a worker with a trial, the chief gives that trial again.
         return self.oracle.create_trial(self.tuner_id).trial_id == trial.trial_id
-
-
-def _score(outcome: Outcome) -> float:
-    if outcome.status != "completed":
-        raise keras_tuner.errors.FailedTrialError(outcome.reason)
-    return outcome.score

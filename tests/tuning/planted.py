@@ -11,12 +11,12 @@ from tests import toy
 
 GOOD = 0.5
 # Two classes that only this learning rate tells apart within a few epochs.
-RATES = [1e-7, 1e-6, GOOD, 1e-5]
+RATES = [1e-7, GOOD, 1e-5]
 
 
 def build():
     """A classifier of four features."""
-    return toy.net(seed=3, batch_norm=False)
+    return toy.net(seed=6, batch_norm=False)
 
 
 def broken():

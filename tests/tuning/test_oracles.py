@@ -61,7 +61,8 @@ def test_killed_before_any_write_and_started_again_each_trial_runs_once(
     _drive(_oracle(tmp_path / "whole", name), whole)
     assert len({values for *_, values in whole}) == len(whole) >= 4
     write, kills = job.write_json, 0
-    for fatal in range(200):
+    step = 7 if name == "bayesian" else 1  # whose process takes a second to fit
+    for fatal in range(0, 200, step):
         folder, ran, count = tmp_path / str(fatal), [], [0]
 
         def counted(path, value, count=count, fatal=fatal):
@@ -93,7 +94,7 @@ def test_killed_before_any_write_and_started_again_each_trial_runs_once(
         assert done == ran[: len(done)]
         scores = [t.score for t in again.get_best_trials(len(whole))]
         assert None not in scores and sorted(again.end_order) == sorted(set(ids))
-    assert kills >= 3 * len(whole)
+    assert kills >= 3 * len(whole) // step
 
 
 def test_a_grid_is_every_point_in_order_once(tmp_path):

@@ -1,0 +1,182 @@
+"""Searches in processes: the planted point is found, and a kill loses nothing."""
+
+import json
+import shutil
+
+import pytest
+
+from keras_mpat import tuning
+from tests.tuning import planted
+from tests.tuning.scripts import finish, start, wait_for
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Folder and result of a search that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    hyper_model = planted.Planted(folder)
+    result = tuning.search(
+        hyper_model, search_dir=folder / "search", tuner="grid", verbose=0
+    )
+    return folder, result
+
+
+def test_the_one_good_point_of_a_space_is_found(whole):
+    _, result = whole
+    assert [t.values["learning_rate"] for t in result.trials] == planted.RATES
+    assert result.best.values["learning_rate"] == planted.GOOD
+    assert result.best.score >= result.majority + 0.1
+    assert result.finished and not result.stopped and result.tuned == ("learning_rate",)
+
+
+def test_a_finished_search_leaves_its_files_and_is_read_again_at_once(whole):
+    folder, result = whole
+    names = {path.name for path in (folder / "search").iterdir()}
+    assert {"report.html", "report.md", "best.json", "trials.csv"} <= names
+    best = json.loads((folder / "search" / "best.json").read_text())["best"]
+    assert best["values"]["learning_rate"] == planted.GOOD
+    before = planted.epochs_run(folder)
+    again = tuning.search(
+        planted.Planted(folder), search_dir=folder / "search", tuner="grid", verbose=0
+    )
+    assert again.best == result.best and planted.epochs_run(folder) == before
+
+
+def test_more_trials_may_be_asked_for_later(tmp_path):
+    first = tuning.search(
+        planted.Planted(tmp_path, epochs=1),
+        search_dir=tmp_path / "search",
+        tuner="grid",
+        max_trials=1,
+        verbose=0,
+    )
+    second = tuning.search(
+        planted.Planted(tmp_path, epochs=1),
+        search_dir=tmp_path / "search",
+        tuner="grid",
+        max_trials=2,
+        verbose=0,
+    )
+    assert [len(first.trials), len(second.trials)] == [1, 2]
+    assert second.trials[0] == first.trials[0]
+
+
+def test_a_search_that_is_killed_twice_goes_on_and_ends_the_same(whole, tmp_path):
+    listing = tmp_path / "ran.txt"
+    for lines in (2, 5):  # in the first and in the second trial
+        process = start(tmp_path, 0.3)
+        wait_for(
+            lambda lines=lines: (
+                listing.exists() and len(listing.read_text().splitlines()) >= lines
+            )
+        )
+        process.kill()
+        process.communicate()
+    finish(start(tmp_path, 0))
+    result = tuning.search(
+        planted.Planted(tmp_path),
+        search_dir=tmp_path / "search",
+        tuner="grid",
+        verbose=0,
+    )
+    _, wanted = whole
+    assert [t.history for t in result.trials] == [t.history for t in wanted.trials]
+    assert [t.score for t in result.trials] == [t.score for t in wanted.trials]
+    ran = planted.epochs_run(tmp_path)
+    # A kill loses the epoch that was running, no other.
+    assert set(ran) == set(planted.epochs_run(whole[0]))
+    assert len(ran) <= len(set(ran)) + 2
+
+
+def _refused(tmp_path, error, words, hyper_model=None, **options):
+    given = hyper_model or planted.Planted(tmp_path)
+    usual = {"search_dir": tmp_path / "search", "tuner": "grid", "verbose": 0}
+    with pytest.raises(error, match=words):
+        tuning.search(given, **usual | options)
+
+
+def test_what_cannot_work_is_refused_before_the_first_trial(tmp_path):
+    _refused(tmp_path, ValueError, "Did you mean 'bayesian'", tuner="bayes")
+    _refused(tmp_path, ValueError, "`role` must be one of", role="boss")
+    _refused(tmp_path, ValueError, "`max_trials` must be", max_trials=0)
+    _refused(tmp_path, ValueError, "`seeds_per_trial` must be", seeds_per_trial=0)
+    _refused(tmp_path, ValueError, "`score_epochs` must be at most", score_epochs=4)
+    _refused(tmp_path, ValueError, "`max_hours` must be positive", max_hours=-1)
+    _refused(tmp_path, ValueError, "`oracle_address` must be", oracle_address="here")
+    space = tuning.SearchSpace(learning_rate=None, head="none", strategy="fast")
+    _refused(
+        tmp_path,
+        ValueError,
+        "`learning_rate` must be a list for a grid",
+        planted.Planted(tmp_path, space=space),
+    )
+    assert not (tmp_path / "search" / "search.json").exists()
+    assert not (tmp_path / "ran.txt").exists()
+
+
+def test_an_unknown_objective_and_a_broken_builder_leave_the_folder_free(tmp_path):
+    _refused(
+        tmp_path,
+        ValueError,
+        "`objective` must be one of .*Did you mean 'val_robust_accuracy'",
+        objective="robust_accuracy",
+    )
+    broken = planted.Planted(tmp_path, builder=planted.broken)
+    _refused(tmp_path, RuntimeError, "no such layer", broken)
+    assert not (tmp_path / "search" / "search.json").exists()
+    assert not any((tmp_path / "search").glob("trial_*"))
+
+
+def test_the_folder_of_another_search_is_refused(whole, tmp_path):
+    folder = tmp_path / "search"
+    shutil.copytree(whole[0] / "search", folder)
+    _refused(
+        tmp_path,
+        ValueError,
+        r"`search_dir` must be that of this search(.|\n)*epochs: 3 there, 4 now",
+        planted.Planted(tmp_path, epochs=4),
+    )
+    _refused(tmp_path, ValueError, "seed: 0 there, 1 now", seed=1)
+    (folder / "search.json").unlink()
+    _refused(tmp_path, ValueError, "must be a new folder or that of an earlier")
+
+
+def test_what_another_process_cannot_be_given_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="a lambda becomes a def"):
+        planted.Planted(tmp_path, builder=lambda: None)
+    with pytest.raises(TypeError, match="must be a function"):
+        planted.Planted(tmp_path, builder="resnet18")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_trials(tmp_path):
+    space = tuning.SearchSpace(
+        learning_rate=[0.1 + n / 100 for n in range(20)], strategy="fast", head="none"
+    )
+    sizes = []
+
+    class Watch(list):
+        """Measures after each trial."""
+
+    from keras_mpat.tuning import tuner
+
+    run = tuner.run_apart
+
+    def measured(*arguments, **options):
+        outcome = run(*arguments, **options)
+        with open("/proc/self/statm", encoding="ascii") as file:
+            sizes.append(int(file.read().split()[1]))
+        return outcome
+
+    tuner.run_apart = measured
+    try:
+        tuning.search(
+            planted.Planted(tmp_path, space=space, epochs=1),
+            search_dir=tmp_path / "search",
+            tuner="grid",
+            verbose=0,
+        )
+    finally:
+        tuner.run_apart = run
+    assert len(sizes) == 20
+    assert sizes[-1] <= 1.1 * sizes[4]
