@@ -17,6 +17,7 @@ from keras_mpat.tuning.hyper_model import RobustHyperModel
 from keras_mpat.tuning.report import write_report
 from keras_mpat.tuning.results import SearchResult, TrialResult
 from keras_mpat.tuning.search import OBJECTIVE, search
+from keras_mpat.tuning.searchable import SearchableHyperModel
 from keras_mpat.tuning.space import SearchSpace
 from keras_mpat.tuning.space_checks import parse
 
@@ -28,6 +29,7 @@ __all__ = [
     "RobustHyperModel",
     "SearchResult",
     "SearchSpace",
+    "SearchableHyperModel",
     "TrialResult",
     "parse",
     "search",

@@ -11,20 +11,20 @@ def check_function(name: str, value: Any) -> None:
     """Raises unless `value` is a function that another process can be given.
 
     Raises:
-        TypeError: it is none, or it has no name at the top of a module.
+        ValueError: it is none, or it has no name at the top of a module.
     """
     if not callable(value):
-        raise TypeError(
+        raise ValueError(
             f"`{name}` must be a function. Received: {name}={value!r}. Pass the "
             "function itself, not what it returns."
         )
     try:
         pickle.dumps(value)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TypeError(
+    except (pickle.PicklingError, AttributeError, TypeError):
+        raise ValueError(
             f"`{name}` must be defined at the top of a module, because each trial "
-            f"runs in a process of its own. Received: {name}={value!r} ({error}). Move "
-            "it out of the function it stands in; a lambda becomes a def."
+            f"runs in a process of its own. Received: {name}={name_of(value)}. Move it "
+            "out of the function it stands in; a lambda becomes a def."
         ) from None
 
 
@@ -59,9 +59,10 @@ def digest_of(data: Any) -> str:
 
 def name_of(function: Any) -> str:
     """Where a function is defined."""
-    kind = type(function)
-    if hasattr(function, "__qualname__"):
-        return f"{function.__module__}.{function.__qualname__}"
+    own = getattr(function, "__qualname__", None)
+    if own is not None:
+        return f"{function.__module__}.{own}"
+    kind = type(function)  # an instance that can be called
     return f"{kind.__module__}.{kind.__qualname__}: {function!r}"
 
 

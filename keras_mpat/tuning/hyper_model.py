@@ -60,8 +60,8 @@ class RobustHyperModel(SearchableHyperModel):
             default SGD with momentum 0.9.
 
     Raises:
-        ValueError: counts below 1, or data that does not fit together.
-        TypeError: something that another process could not be given.
+        ValueError: counts below 1, data that does not fit together, or something that
+            another process could not be given.
     """
 
     def __init__(

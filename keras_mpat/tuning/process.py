@@ -19,12 +19,12 @@ def pickled(hyper_model) -> bytes:
     """The hyper-model as another process gets it.
 
     Raises:
-        TypeError: it holds something that cannot be given to one.
+        ValueError: it holds something that cannot be given to one.
     """
     try:
         return pickle.dumps(hyper_model)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TypeError(
+        raise ValueError(
             "`hyper_model` must be picklable: each trial runs in a process of its own. "
             f"Received: {hyper_model!r} ({error}). Define its functions and classes at "
             "the top of a module, and pass data as arrays or as a function."

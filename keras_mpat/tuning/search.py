@@ -91,8 +91,8 @@ def search(
 
     Raises:
         ValueError: a bad argument, an objective that `fit` does not log, a folder of
-            another search, or an address that cannot be used.
-        TypeError: a hyper-model that another process cannot be given.
+            another search, an address that cannot be used, or a hyper-model that
+            another process cannot be given.
         RuntimeError: the trial of one batch before the first trial raised an error.
     """
     check_choice("tuner", tuner, TUNERS)

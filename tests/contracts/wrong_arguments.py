@@ -447,3 +447,46 @@ COMPILE = {
     ),
     "an unknown optimizer": "model.compile('adma')",
 }
+
+TUNING = {
+    "an unknown hyper-parameter": "mpat.tuning.SearchSpace(headweight=0.5)",
+    "a list of nothing to search": "mpat.tuning.SearchSpace(head_weight=[])",
+    "a value twice in a list to search": (
+        "mpat.tuning.SearchSpace(head_weight=[0.1, 0.1])"
+    ),
+    "no prototype in a space": "mpat.tuning.SearchSpace(prototypes_per_class=0)",
+    "prototypes per class of a space with a zero": (
+        "mpat.tuning.SearchSpace(prototypes_per_class='3/0')"
+    ),
+    "a negative lambda_1 in a space": "mpat.tuning.SearchSpace(head_weight=-1)",
+    "a range whose ends are swapped": "mpat.tuning.Range(2, 1)",
+    "a logarithmic range from 0": "mpat.tuning.Range(0, 1, 'log')",
+    "an unknown sampling": "mpat.tuning.Range(0.1, 1, 'logarithmic')",
+    "a range without an end": "mpat.tuning.SearchSpace(head_weight={'low': 0.1})",
+    "a range of names": "mpat.tuning.SearchSpace(head=mpat.tuning.Range(1, 2))",
+    "a range per class of one number": (
+        "mpat.tuning.SearchSpace(tau=mpat.tuning.Range(0.1, 1, per_class=True))"
+    ),
+    "steps to search with a strategy without": (
+        "mpat.tuning.SearchSpace(steps=[3, 7], strategy='fast')"
+    ),
+    "lambda_1 to search without a head": (
+        "mpat.tuning.SearchSpace(head_weight=[0.1, 1], head='none')"
+    ),
+    "text that is no range": "mpat.tuning.parse('head_weight', '0.1;2')",
+    "a builder that no process can be given": (
+        "mpat.tuning.RobustHyperModel(lambda: net, (x, y), (x, y), ball)"
+    ),
+    "a builder that is no function": (
+        "mpat.tuning.RobustHyperModel('net', (x, y), (x, y), ball)"
+    ),
+    "validation data of a search without labels": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), x, ball)"
+    ),
+    "training data of a search with labels missing": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y[:3]), (x, y), ball)"
+    ),
+    "no epochs in a trial": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, y), ball, epochs=0)"
+    ),
+}

@@ -120,6 +120,7 @@ TABLES = {
         "Latent analyses": wrong_data.LATENT,
         "Curves and surfaces": wrong_data.FIGURES,
         "Model cards and verification": wrong_data.CARDS,
+        "Searches": wrong_arguments.TUNING,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,
     }.items()

@@ -142,9 +142,9 @@ def test_the_folder_of_another_search_is_refused(whole, tmp_path):
 
 
 def test_what_another_process_cannot_be_given_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="a lambda becomes a def"):
+    with pytest.raises(ValueError, match="a lambda becomes a def"):
         planted.Planted(tmp_path, builder=lambda: None)
-    with pytest.raises(TypeError, match="must be a function"):
+    with pytest.raises(ValueError, match="must be a function"):
         planted.Planted(tmp_path, builder="resnet18")
 
 
