@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-_COPIED = ("keras_mpat", "tests", "examples", "pyproject.toml", "README.md")
+_COPIED = (
+    "keras_mpat",
+    "tests",
+    "examples",
+    "tuning",
+    "pyproject.toml",
+    "README.md",
+)
 _TIMEOUT = 1800  # seconds
 _ATTACKS = "tests/contracts/test_attacks.py"
 _STRATEGIES = "tests/contracts/test_strategies.py"
@@ -861,6 +868,62 @@ MUTATIONS = (
         "places[: rows if score is not None else -1]",
         "places[:rows]",
         "tests/evaluation/test_plots_of_tuning.py",
+    ),
+    Mutation(
+        "a trial that had ended runs again after a kill",
+        "tuning/oracles.py",
+        "            if self.trials[trial_id].status == _RUNNING\n        }",
+        "            if True\n        }",
+        "tests/tuning/test_oracles.py",
+    ),
+    Mutation(
+        "a trial that was killed while it was written counts as one",
+        "tuning/oracles.py",
+        "                del self.trials[trial_id]\n",
+        "                pass\n",
+        "tests/tuning/test_oracles.py",
+    ),
+    Mutation(
+        "the Gaussian process measures a point twice",
+        "tuning/oracles.py",
+        'if response["status"] != _RUNNING or not self._duplicate(response["values"]):',
+        "if True:",
+        "tests/tuning/test_oracles.py",
+    ),
+    Mutation(
+        "a silent worker keeps its trial",
+        "tuning/oracles.py",
+        "if silent < self._patience:",
+        "if silent < 1e9:",
+        "tests/tuning/test_oracles.py",
+    ),
+    Mutation(
+        "a search scores the luckiest epoch",
+        "tuning/trial.py",
+        "name: float(np.mean(values[-job.score_epochs :]))",
+        "name: float(np.max(values))",
+        "tests/tuning/test_trial.py",
+    ),
+    Mutation(
+        "a resumed trial forgets the noise and the optimizer",
+        "tuning/kept_epochs.py",
+        "            model.load_weights(path)\n",
+        "            pass\n",
+        "tests/tuning/test_trial.py",
+    ),
+    Mutation(
+        "a collapse is seen only if the last epoch alone shows it",
+        "tuning/kept_epochs.py",
+        "recent = row[-self._patience :]",
+        "recent = row[-1:] * self._patience",
+        "tests/tuning/test_trial.py",
+    ),
+    Mutation(
+        "a space draws what its strategy does not use",
+        "tuning/space.py",
+        "return needs is None or chosen[needs[0]] in needs[1]",
+        "return True",
+        "tests/tuning/test_space.py",
     ),
 )
 

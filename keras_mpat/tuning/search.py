@@ -114,7 +114,7 @@ def search(
         epochs=epochs,
         seeds=seeds_per_trial,
         score_epochs=score_epochs or min(epochs, max(2, epochs // 5)),
-        patience=max(2, -(-epochs // 3)),
+        patience=max(3, -(-epochs // 3)),  # short schedules are high to the end
     )
     if max_trials is None and tuner in ("bayesian", "random"):
         max_trials = 20

@@ -45,6 +45,8 @@ def _drive(oracle, ran):
         if trial.status == "STOPPED":
             return
         values = trial.hyperparameters.values
+        if len(ran) > 5 * _TRIALS:
+            raise RuntimeError("The same trials come again and again.")
         ran.append((trial.trial_id, values["head_weight"], str(values)))
         _end(oracle, trial)
 
