@@ -10,14 +10,23 @@ from tests.tuning import planted
 from tests.tuning.scripts import finish, start, wait_for
 
 
+def _searched(folder, **options):
+    """The result of the planted search in a folder."""
+    usual = {"search_dir": folder / "search", "tuner": "grid", "verbose": 0}
+    return tuning.search(planted.Planted(folder), **usual | options)
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Folder and result of a search that nothing disturbed."""
+def first_and_whole(tmp_path_factory):
+    """Folder, a search with one trial, and the same search with all of them."""
     folder = tmp_path_factory.mktemp("whole")
-    hyper_model = planted.Planted(folder)
-    result = tuning.search(
-        hyper_model, search_dir=folder / "search", tuner="grid", verbose=0
-    )
+    return folder, _searched(folder, max_trials=1), _searched(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(first_and_whole):
+    """Folder and result of a search that nothing disturbed."""
+    folder, _, result = first_and_whole
     return folder, result
 
 
@@ -36,29 +45,14 @@ def test_a_finished_search_leaves_its_files_and_is_read_again_at_once(whole):
     best = json.loads((folder / "search" / "best.json").read_text())["best"]
     assert best["values"]["learning_rate"] == planted.GOOD
     before = planted.epochs_run(folder)
-    again = tuning.search(
-        planted.Planted(folder), search_dir=folder / "search", tuner="grid", verbose=0
-    )
+    again = _searched(folder)
     assert again.best == result.best and planted.epochs_run(folder) == before
 
 
-def test_more_trials_may_be_asked_for_later(tmp_path):
-    first = tuning.search(
-        planted.Planted(tmp_path, epochs=1),
-        search_dir=tmp_path / "search",
-        tuner="grid",
-        max_trials=1,
-        verbose=0,
-    )
-    second = tuning.search(
-        planted.Planted(tmp_path, epochs=1),
-        search_dir=tmp_path / "search",
-        tuner="grid",
-        max_trials=2,
-        verbose=0,
-    )
-    assert [len(first.trials), len(second.trials)] == [1, 2]
-    assert second.trials[0] == first.trials[0]
+def test_more_trials_may_be_asked_for_later(first_and_whole):
+    _, first, result = first_and_whole
+    assert [len(first.trials), len(result.trials)] == [1, len(planted.RATES)]
+    assert result.trials[0] == first.trials[0]
 
 
 def test_a_search_that_is_killed_twice_goes_on_and_ends_the_same(whole, tmp_path):
@@ -73,12 +67,7 @@ def test_a_search_that_is_killed_twice_goes_on_and_ends_the_same(whole, tmp_path
         process.kill()
         process.communicate()
     finish(start(tmp_path, 0))
-    result = tuning.search(
-        planted.Planted(tmp_path),
-        search_dir=tmp_path / "search",
-        tuner="grid",
-        verbose=0,
-    )
+    result = _searched(tmp_path)
     _, wanted = whole
     assert [t.history for t in result.trials] == [t.history for t in wanted.trials]
     assert [t.score for t in result.trials] == [t.score for t in wanted.trials]
@@ -154,9 +143,6 @@ def test_memory_does_not_grow_with_the_number_of_trials(tmp_path):
         learning_rate=[0.1 + n / 100 for n in range(20)], strategy="fast", head="none"
     )
     sizes = []
-
-    class Watch(list):
-        """Measures after each trial."""
 
     from keras_mpat.tuning import tuner
 
