@@ -13,6 +13,18 @@ from keras_mpat.tuning import trial
 from keras_mpat.tuning.job import Job, Outcome, read_outcome
 
 _TICK = 0.5  # seconds between two looks
+_GUARD = 'a script must search under `if __name__ == "__main__":`'
+
+
+def check_guard() -> None:
+    """Raises in a process that only imports the script that began the search.
+
+    Raises:
+        RuntimeError: the script searches as soon as it is imported.
+    """
+    # What multiprocessing asks, too, but later: the folder is locked before.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(_GUARD)
 
 
 def pickled(hyper_model) -> bytes:
@@ -111,6 +123,6 @@ def _death(code: int | None, folder: Path) -> str:
         if name == "SIGKILL":
             reason += " (out of memory?)"
     last = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    if "bootstrapping phase" in last[-3000:]:
-        return 'a script must search under `if __name__ == "__main__":`'
+    if _GUARD in last[-3000:]:
+        return _GUARD
     return f"{reason}; {folder / 'log.txt'} holds its output"

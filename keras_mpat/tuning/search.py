@@ -22,7 +22,7 @@ from keras_mpat.tuning.locks import locked
 from keras_mpat.tuning.oracles import TUNERS, make_oracle
 from keras_mpat.tuning.plan import Plan, SearchFile
 from keras_mpat.tuning.preflight import check_counts, check_objective, preflight
-from keras_mpat.tuning.process import pickled
+from keras_mpat.tuning.process import check_guard, pickled
 from keras_mpat.tuning.progress import SearchProgress
 from keras_mpat.tuning.reading import read_result
 from keras_mpat.tuning.report import write_report
@@ -95,6 +95,7 @@ def search(
             another process cannot be given.
         RuntimeError: the trial of one batch before the first trial raised an error.
     """
+    check_guard()
     check_choice("tuner", tuner, TUNERS)
     if role is not None:
         check_choice("role", role, distributed.ROLES)

@@ -111,11 +111,12 @@ class SearchSpace:
         """All values of a trial by name, from those that keras-tuner drew."""
         values = dict(self.fixed)
         for name in self.tuned:
-            found = [v for key, v in drawn.items() if key.partition("/")[0] == name]
+            found = {k: v for k, v in drawn.items() if k.partition("/")[0] == name}
             if found and getattr(self.entries[name], "per_class", False):
-                values[name] = found
+                # By class, in whatever order a chief's message held them.
+                values[name] = [found[key] for key in sorted(found, key=_label)]
             elif found:
-                values[name] = _decoded(name, found[0])
+                values[name] = _decoded(name, found[name])
         chosen = PARENTS | values
         return {name: v for name, v in values.items() if _used(name, chosen)}
 
@@ -180,6 +181,11 @@ class SearchSpace:
                 f"{name}={self.entries[name]}. Remove it, or choose {parent} from: "
                 f"{', '.join(users)}."
             )
+
+
+def _label(key: str) -> int:
+    """Class of "prototypes_per_class/3"."""
+    return int(key.partition("/")[2])
 
 
 def _searched(entry: Any) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from keras_mpat import tuning
 from tests.tuning import planted
-from tests.tuning.scripts import finish, start, wait_for
+from tests.tuning.scripts import finish, run_script, start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,18 @@ def test_what_another_process_cannot_be_given_is_refused(tmp_path):
         planted.Planted(tmp_path, builder=lambda: None)
     with pytest.raises(ValueError, match="must be a function"):
         planted.Planted(tmp_path, builder="resnet18")
+
+
+def test_a_script_that_searches_while_it_is_imported_is_told_the_guard(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from keras_mpat import tuning\nfrom tests.tuning.planted import Planted\n"
+        f"tuning.search(Planted({str(tmp_path)!r}), tuner='grid', "
+        f"search_dir={str(tmp_path / 'search')!r})\n"
+    )
+    ended = run_script(script)
+    assert ended.returncode == 1
+    assert 'search under `if __name__ == "__main__":`' in ended.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow
