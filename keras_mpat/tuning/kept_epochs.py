@@ -45,6 +45,8 @@ class KeptEpochs(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
             model.load_weights(path)
         self.rows = _rows(source)[:done]
+        if source != self.folder:  # their time is that of the other trial
+            self.rows = [row | {"seconds": 0.0} for row in self.rows]
         text = "".join(f"{json.dumps(row)}\n" for row in self.rows)
         partial = self.folder / "epochs.jsonl.part"
         partial.write_text(text, encoding="utf-8")

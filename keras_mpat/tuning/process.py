@@ -34,13 +34,23 @@ def pickled(hyper_model) -> bytes:
         ValueError: it holds something that cannot be given to one.
     """
     try:
-        return pickle.dumps(hyper_model)
+        content = pickle.dumps(hyper_model)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             "`hyper_model` must be picklable: each trial runs in a process of its own. "
             f"Received: {hyper_model!r} ({error}). Define its functions and classes at "
             "the top of a module, and pass data as arrays or as a function."
         ) from None
+    script = getattr(sys.modules["__main__"], "__file__", None)  # none: interactive
+    lost = b"__main__" in content if script is None else not os.path.exists(script)
+    if lost:
+        raise ValueError(
+            "`hyper_model` must be made of what a file holds: each trial runs in a "
+            f"process of its own, which imports it. Received: {hyper_model!r}, in "
+            "a notebook, a console or standard input. Move its functions and classes "
+            "to a module, say search_parts.py, import them, and search again."
+        )
+    return content
 
 
 def run_apart(
@@ -114,6 +124,14 @@ def _heard(connection, told: Callable, seconds: float) -> bool:
     return True
 
 
+def output_of(folder: str | os.PathLike) -> str:
+    """The end of what the process of a trial wrote."""
+    path = Path(folder) / "log.txt"
+    if not path.exists():
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")[-3000:]
+
+
 def _death(code: int | None, folder: Path) -> str:
     """How a process ended that left no outcome."""
     reason = f"its process ended with code {code}"
@@ -122,7 +140,6 @@ def _death(code: int | None, folder: Path) -> str:
         reason = f"its process was ended by {name}"
         if name == "SIGKILL":
             reason += " (out of memory?)"
-    last = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    if _GUARD in last[-3000:]:
+    if _GUARD in output_of(folder):
         return _GUARD
     return f"{reason}; {folder / 'log.txt'} holds its output"

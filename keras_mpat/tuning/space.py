@@ -97,13 +97,19 @@ class SearchSpace:
             self._declare(hp, name, num_classes, condition)
         return self.values(hp.values)
 
-    def first(self) -> dict[str, Any]:
-        """Values of the first point: the lowest of each range, the first of lists."""
+    def first(self, num_classes: int | None = None) -> dict[str, Any]:
+        """Values of the first point: the lowest of each range, the first of lists.
+
+        Args:
+            num_classes: C; a range per class then gives its lowest for each class.
+        """
         values = dict(self.fixed)
         for name in self.tuned:
             entry = self.entries[name]
             value = entry.low if isinstance(entry, Range) else entry[0]
             values[name] = _decoded(name, value)
+            if num_classes and getattr(entry, "per_class", False):
+                values[name] = [value] * num_classes
         chosen = PARENTS | values
         return {name: v for name, v in values.items() if _used(name, chosen)}
 

@@ -58,6 +58,7 @@ def test_one_range_per_class_gives_a_list_of_counts():
     space = SearchSpace(prototypes_per_class=Range(1, 4, per_class=True))
     draws = [draw["prototypes_per_class"] for draw in _draws(space, 12, classes=3)]
     assert all(len(counts) == 3 and min(counts) >= 1 for counts in draws)
+    assert space.first(3) == {"prototypes_per_class": [1, 1, 1]}
     assert any(len(set(counts)) > 1 for counts in draws)
     with pytest.raises(ValueError, match="num_classes"):
         space.declare(keras_tuner.HyperParameters())
