@@ -863,6 +863,27 @@ MUTATIONS = (
         "tests/tuning/test_report.py",
     ),
     Mutation(
+        "numbers of prototypes go to the classes in the order of a message",
+        "tuning/space.py",
+        "[found[key] for key in sorted(found, key=_label)]",
+        "list(found.values())",
+        "tests/tuning/test_space.py",
+    ),
+    Mutation(
+        "images that judge the trials of a search stay gray levels",
+        "tuning/data_checks.py",
+        "return to_unit(x), y",
+        "return x, y",
+        "tests/tuning/test_hyper_model.py",
+    ),
+    Mutation(
+        "a chief waits for a worker that has left",
+        "tuning/oracles.py",
+        "                self.tuner_ids.discard(tuner_id)\n        for",
+        "                pass\n        for",
+        "tests/tuning/test_oracles.py -k between_trials",
+    ),
+    Mutation(
         "failed trials reach the axis of scores",
         "evaluation/plots/parallel.py",
         "places[: rows if score is not None else -1]",

@@ -34,6 +34,9 @@ class RecipeHyperModel(SearchableHyperModel):
 
     def __init__(self, given: dict[str, Any], space: SearchSpace, data_dir=None):
         given = {name: value for name, value in given.items() if value is not None}
+        for strategy in _offered(space, "strategy", given.get("strategy")):
+            # Refuses what only some of them use: norm_mode.
+            run_settings.resolve(given | {"strategy": strategy})
         first = run_settings.resolve(given | space.first())
         where = {"data_dir": data_dir, "image_size": first.image_size}
         x, y, _ = datasets.arrays(first.dataset, "validation", **where)
@@ -85,8 +88,8 @@ class RecipeHyperModel(SearchableHyperModel):
         return {
             "data set": first.dataset,
             "network": first.model if first.width is None else self._network(),
-            "strategy": ", ".join(self._offered("strategy")),
-            "head": ", ".join(self._offered("head")),
+            "strategy": ", ".join(_offered(self.space, "strategy", first.strategy)),
+            "head": ", ".join(_offered(self.space, "head", first.head)),
             "epsilon": first.epsilon,
             "training images": images,
             "validation images": len(self.validation[1]),
@@ -103,12 +106,13 @@ class RecipeHyperModel(SearchableHyperModel):
         words += [f"--{name}={_text(value)}" for name, value in chosen.items()]
         return " ".join(map(shlex.quote, words))
 
-    def _offered(self, name: str) -> list[str]:
-        entry = self.space.entries.get(name, getattr(self.first, name))
-        return entry if isinstance(entry, list) else [entry]
-
     def _network(self) -> str:
         return f"{self.first.model}, width {self.first.width}"
+
+
+def _offered(space: SearchSpace, name: str, otherwise: str | None) -> list:
+    entry = space.entries.get(name, otherwise)
+    return entry if isinstance(entry, list) else [entry]
 
 
 def _text(value: Any) -> str:

@@ -68,7 +68,13 @@ def space_of(given: dict[str, Any]) -> SearchSpace:
         entries = dict(SearchSpace.from_json(values.space).entries)
     named = {n: values[n].value for n in DIMENSIONS if values[n].value is not None}
     entries |= {name: tuning.parse(name, text) for name, text in named.items()}
-    entries |= dict.fromkeys(name for name in values.tune if name not in named)
+    for name in set(values.tune) & entries.keys():
+        if not isinstance(entries[name], (list, tuning.Range)):
+            raise ValueError(
+                f"`tune` must name what has no fixed value. Received: --tune={name} "
+                f"with {name}={entries[name]}. Remove one of them."
+            )
+    entries |= dict.fromkeys(name for name in values.tune if name not in entries)
     parents = run_settings.resolve(
         {k: v for k, v in given.items() if k in ("dataset", "preset")}
         | {n: e for n, e in entries.items() if isinstance(e, str) and n in _PARENTS}
@@ -114,7 +120,7 @@ def main(arguments: list[str]) -> None:
             worker_id=values.worker_id,
             worker_patience=values.worker_patience,
         )
-    except (ValueError, FileNotFoundError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -55,7 +55,7 @@ def from_arrays(
 
         train = keras_mpat.datasets.from_arrays(x_train, y_train, shuffle=True)
     """
-    images, labels = _converted(x, y, bounds)
+    images, labels = converted(x, y, bounds)
     return batches(
         images,
         labels,
@@ -115,7 +115,7 @@ def balanced(
             x, modes, classes_per_batch=8, examples_per_class=4
         )
     """
-    images, labels = _converted(x, y, bounds)
+    images, labels = converted(x, y, bounds)
     examples = checks.integer("examples_per_class", examples_per_class, minimum=1)
     classes = checks.group_counts(labels, classes_per_batch, examples)
     if steps is None:
@@ -160,8 +160,16 @@ def batches(
     return streams.stream(passes, batch_size if equal else None)
 
 
-def _converted(x: Any, y: Any, bounds: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Checked images, uint8 only if they become fractions, and labels."""
+def converted(x: Any, y: Any, bounds: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels as `from_arrays` takes them, checked.
+
+    Returns:
+        x, uint8 if its fractions of 255 are meant, else float32 within `bounds`, with
+        channels; y, int32 (N,).
+
+    Raises:
+        ValueError: as in `from_arrays`.
+    """
     low, high = checks.pair(bounds)
     images = checks.images(x, (low, high))
     if images.dtype == np.uint8 and (low, high) != (0.0, 1.0):

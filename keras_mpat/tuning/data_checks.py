@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat.datasets.passes import to_unit
+from keras_mpat.datasets.pipeline import converted
+
 
 def check_function(name: str, value: Any) -> None:
     """Raises unless `value` is a function that another process can be given.
@@ -28,22 +31,54 @@ def check_function(name: str, value: Any) -> None:
         ) from None
 
 
-def checked_train(train: Any) -> Any:
+def checked_train(train: Any, bounds: tuple[float, float]) -> Any:
     """Training data: (x, y) as arrays, or a function of seed and epoch."""
     if isinstance(train, (tuple, list)):
-        return _pair("train", train)
+        pair = _pair("train", train)
+        _converted("train", pair, bounds)
+        return pair
+    if not callable(train):
+        raise ValueError(
+            "`train` must be (x, y), arrays, or a function of the keywords seed and "
+            f"epoch. Received: {type(train).__name__}. Pass arrays, or a function at "
+            "the top of a module that makes what fit reads."
+        )
     check_function("train", train)
     return train
 
 
-def checked_validation(validation: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Validation data (x, y) as arrays."""
+def checked_validation(
+    validation: Any, bounds: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validation data: x, float32 within `bounds`, and y, int32, of several classes."""
     if not isinstance(validation, (tuple, list)):
         raise ValueError(
             "`validation` must be (x, y), arrays. Received: "
             f"{type(validation).__name__}. Hold out a part of the training set."
         )
-    return _pair("validation", validation)
+    x, y = _converted("validation", _pair("validation", validation), bounds)
+    if y.min() == y.max():
+        raise ValueError(
+            "`validation` must hold images of several classes. Received: "
+            f"{len(y)} images, all of class {y[0]}. Draw them from all classes."
+        )
+    return to_unit(x), y
+
+
+def check_classes(classes: int, *pairs: tuple[np.ndarray, np.ndarray]) -> None:
+    """Raises unless a classifier has a logit for each label.
+
+    Args:
+        classes: C, its logits.
+        *pairs: (x, y), checked.
+    """
+    largest = max(int(y.max()) for _, y in pairs)
+    if classes < 2 or largest >= classes:
+        raise ValueError(
+            "`build_classifier` must return a classifier with a logit for each of two "
+            f"or more classes. Received: {classes} logits, labels up to {largest}. "
+            f"End it in Dense({max(2, largest + 1)})."
+        )
 
 
 def digest_of(data: Any) -> str:
@@ -64,6 +99,13 @@ def name_of(function: Any) -> str:
         return f"{function.__module__}.{own}"
     kind = type(function)  # an instance that can be called
     return f"{kind.__module__}.{kind.__qualname__}: {function!r}"
+
+
+def _converted(name: str, pair, bounds) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return converted(*pair, bounds)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must hold what can be attacked: {error}") from None
 
 
 def _pair(name: str, data) -> tuple[np.ndarray, np.ndarray]:

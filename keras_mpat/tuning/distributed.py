@@ -37,6 +37,16 @@ def address(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
+def check_worker(worker_id: str) -> None:
+    """Raises unless a worker can be called so."""
+    if "chief" in worker_id or "/" in worker_id or not worker_id:
+        raise ValueError(
+            "`worker_id` must be a name without / and without the word chief, which "
+            f"keras-tuner keeps for itself. Received: worker_id={worker_id!r}. Pass "
+            "for example worker1."
+        )
+
+
 @contextlib.contextmanager
 def environment(tuner_id: str, host: str, port: int) -> Iterator[None]:
     """Sets what keras-tuner reads, for as long as the search lasts."""
@@ -101,14 +111,19 @@ def housekeeping(oracle, ended: Callable[[str], None]) -> Iterator[None]:
         ended: called with the number of each trial that has ended.
     """
     over = threading.Event()
+    told = len(oracle.end_order)
+
+    def tell():
+        nonlocal told
+        for trial_id in oracle.end_order[told:]:
+            ended(trial_id)
+            told += 1
 
     def look():
-        told = len(oracle.end_order)
         while not over.wait(1.0):
-            oracle.release()
-            for trial_id in oracle.end_order[told:]:
-                ended(trial_id)
-                told += 1
+            with contextlib.suppress(OSError):  # a full disk: again in a second
+                oracle.release()
+            tell()
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
@@ -117,6 +132,7 @@ def housekeeping(oracle, ended: Callable[[str], None]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+        tell()  # what ended since the last look
 
 
 def supervise(work: Callable, arguments: tuple[Any, ...], name: str) -> None:

@@ -26,10 +26,10 @@ from keras_mpat.tuning.space import SearchSpace
 USUAL = {
     "strategy": "pgd",
     "head": "soft_triple",
-    "regularizer": "none",
+    "regularizer": "none",  # unless its weight is in the space
     "head_weight": 0.5,
     "prototypes_per_class": 10,
-    "regularizer_weight": 0.0,
+    "regularizer_weight": 0.001,
     "learning_rate": 0.1,
     "steps": 7,
     "replays": 4,
@@ -47,8 +47,9 @@ class RobustHyperModel(SearchableHyperModel):
             classifier with logits (B, C), C >= 2. It runs in other processes, so it
             must be defined in a module or a script, not inside a function.
         train: (x, y), arrays of images (N, ...) within the bounds of the threat model
-            and of class ids (N,); or a function of the keywords `seed` and `epoch`
-            that returns what `fit` reads, starting with that epoch.
+            (uint8 is scaled to them) and of class ids (N,); or a function of the
+            keywords `seed` and `epoch` that returns what `fit` reads, starting with
+            that epoch.
         validation: (x, y) in the same form, on which trials are judged; never the
             test set.
         threat_model: the ball of training and of the validation attack.
@@ -84,10 +85,13 @@ class RobustHyperModel(SearchableHyperModel):
         ):
             check_count(name, value, f"Pass for example {name}=10.")
         data_checks.check_function("build_classifier", build_classifier)
-        validation = data_checks.checked_validation(validation)
+        if optimizer is not None:
+            data_checks.check_function("optimizer", optimizer)
+        bounds = threat_model.bounds
+        validation = data_checks.checked_validation(validation, bounds)
         super().__init__(space or SearchSpace(), validation, epochs)
         self.build_classifier = build_classifier
-        self.train = data_checks.checked_train(train)
+        self.train = data_checks.checked_train(train, bounds)
         self.threat_model = threat_model
         self.batch_size = batch_size
         self.validation_steps = validation_steps
@@ -100,10 +104,13 @@ class RobustHyperModel(SearchableHyperModel):
             values: hyper-parameters by name; others are as in `USUAL`.
             seed: of weights and noise.
         """
-        values = USUAL | values
+        usual = {"regularizer": "weights"} if "regularizer_weight" in values else {}
+        values = USUAL | usual | values
         keras.utils.set_random_seed(seed)
         classifier = self.build_classifier()
         classes = classifier.output_shape[-1]
+        pairs = [self.train] if isinstance(self.train, tuple) else []
+        data_checks.check_classes(classes, self.validation, *pairs)
         regularizer = None if values["regularizer"] == "none" else values["regularizer"]
         model = AdversarialModel(
             classifier,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import keras
 
+_PART = "part.weights.h5"
+
 
 class KeptEpochs(keras.callbacks.Callback):
     """Restores a model, and keeps it after each epoch.
@@ -43,12 +45,15 @@ class KeptEpochs(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
             model.load_weights(path)
         self.rows = _rows(source)[:done]
-        if source != self.folder:
-            shutil.copy(states[-1], self.folder)
+        if source != self.folder:  # their time is that of the other trial
+            self.rows = [row | {"seconds": 0.0} for row in self.rows]
         text = "".join(f"{json.dumps(row)}\n" for row in self.rows)
         partial = self.folder / "epochs.jsonl.part"
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, self.folder / "epochs.jsonl")
+        if states and source != self.folder:  # last and whole: a state decides
+            copy = shutil.copy(states[-1], self.folder / _PART)
+            os.replace(copy, self.folder / states[-1].name)
         return done
 
     @property
@@ -72,7 +77,7 @@ class KeptEpochs(keras.callbacks.Callback):
         with open(self.folder / "epochs.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         path = self.folder / f"state-{epoch + 1:04d}.weights.h5"
-        partial = self.folder / "part.weights.h5"
+        partial = self.folder / _PART
         self.model.save_weights(partial, overwrite=True)
         os.replace(partial, path)
         for old in _states(self.folder)[:-1]:

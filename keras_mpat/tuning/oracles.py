@@ -6,6 +6,7 @@ gone, and its grid starts over after an interruption. The policy of each oracle 
 own; what is different stands here.
 """
 
+import functools
 import json
 import time
 import warnings
@@ -19,6 +20,27 @@ from keras_mpat.tuning.job import read_outcome, write_json
 _NEVER = 10**9
 ERRORS_IN_A_ROW = 3
 _RUNNING, _STOPPED, _FAILED = "RUNNING", "STOPPED", "FAILED"
+_ALONE = "tuner0"  # keras-tuner's name of a tuner that has no chief
+
+
+def _synchronized(method):
+    """keras-tuner's own, whose lock would stay locked after an error."""
+
+    @keras_tuner.synchronized
+    def caught(self, *arguments, **options):
+        try:
+            return method(self, *arguments, **options), None
+        except Exception as error:
+            return None, error
+
+    @functools.wraps(method)
+    def raising(self, *arguments, **options):
+        value, error = caught(self, *arguments, **options)
+        if error is not None:
+            raise error
+        return value
+
+    return raising
 
 
 class Durable:
@@ -44,7 +66,7 @@ class Durable:
         self._known: set[str] = set()  # of an earlier sitting
         self._errors: list[str] = []
 
-    @keras_tuner.synchronized
+    @_synchronized
     def create_trial(self, tuner_id):
         self._heard[tuner_id] = time.monotonic()
         self._known.discard(tuner_id)
@@ -57,7 +79,11 @@ class Durable:
             return keras_tuner.engine.trial.Trial(empty, "stopped", _STOPPED)
         return super().create_trial(tuner_id)
 
-    @keras_tuner.synchronized
+    @_synchronized
+    def update_trial(self, *arguments, **options):
+        return super().update_trial(*arguments, **options)
+
+    @_synchronized
     def end_trial(self, trial):
         if trial.trial_id in self.end_order:
             return  # the chief gave it up: its worker came back too late
@@ -73,12 +99,16 @@ class Durable:
                 + self._errors[0]
             )
 
-    @keras_tuner.synchronized
+    @_synchronized
     def release(self):
         """Fails the trials of workers that were not heard of for too long."""
         if self._patience is None:
             return
         now = time.monotonic()
+        for tuner_id in self.tuner_ids - self.ongoing_trials.keys():
+            # Gone between two trials: the chief would wait for it to say goodbye.
+            if now - self._heard.setdefault(tuner_id, now) >= self._patience:
+                self.tuner_ids.discard(tuner_id)
         for tuner_id, trial in list(self.ongoing_trials.items()):
             silent = now - self._heard.setdefault(tuner_id, now)
             if silent < self._patience:
@@ -110,6 +140,11 @@ class Durable:
             for tuner_id, trial_id in state["ongoing_trials"].items()
             if self.trials[trial_id].status == _RUNNING
         }
+        for tuner_id in list(self.ongoing_trials):
+            # Alone, nobody else comes back; with workers, nobody who was alone does.
+            if (tuner_id == _ALONE) == (self._patience is not None):
+                left = self.ongoing_trials.pop(tuner_id)
+                self._retry_queue.append(left.trial_id)
         self._known = set(self.ongoing_trials)
         for trial_id in list(self.trials):
             if trial_id not in self.start_order:  # killed while it was written

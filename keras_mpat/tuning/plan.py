@@ -4,7 +4,10 @@ search.json   the plan, what it was made for, and how far the search has come
 trial_07/     one folder per trial; oracle.json is keras-tuner's own memory
 """
 
+import contextlib
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,12 +65,12 @@ class Plan:
             board=str(self.folder / "tensorboard"),
         )
 
-    def preflight(self) -> Job:
+    def preflight(self, num_classes: int) -> Job:
         """A job that tries one batch, with the first value of everything."""
         return Job(
             folder=str(self.folder / "preflight"),
             trial_id="preflight",
-            values=self.space.first(),
+            values=self.space.first(num_classes),
             objective=self.objective,
             epochs=1,
             preflight=True,
@@ -111,13 +114,28 @@ class SearchFile:
                 f"`search_dir` must be a folder. Received: {folder}, a file. Pass "
                 "another path."
             )
-        found = [p for p in folder.glob("*") if p.name not in (".lock", "preflight")]
+        ours = (".lock", "preflight", f"{self.path.name}.part")
+        found = [p for p in folder.glob("*") if p.name not in ours]
         if found:
             raise ValueError(
                 "`search_dir` must be a new folder or that of an earlier search. "
                 f"Received: search_dir={folder}, which holds {found[0].name} but no "
                 "search.json. Pass another folder."
             )
+
+    @contextlib.contextmanager
+    def unless_refused(self) -> Iterator[None]:
+        """After an error, a folder that is no search's is left as it was found."""
+        try:
+            yield
+        except BaseException:
+            if not self.path.exists():
+                folder = self.path.parent
+                shutil.rmtree(folder / "preflight", ignore_errors=True)
+                (folder / ".lock").unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # there are other files in it
+                    folder.rmdir()
+            raise
 
     def claim(self, identity: dict[str, Any], logged: list[str]) -> None:
         """Makes the folder that of this search, unless it is already.

@@ -3,7 +3,7 @@
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_count
 from keras_mpat.tuning.plan import Plan
-from keras_mpat.tuning.process import run_apart
+from keras_mpat.tuning.process import output_of, run_apart
 
 
 def check_counts(max_trials, seeds_per_trial, score_epochs, epochs: int) -> None:
@@ -20,18 +20,18 @@ def check_counts(max_trials, seeds_per_trial, score_epochs, epochs: int) -> None
             )
 
 
-def preflight(plan: Plan, content: bytes) -> list[str]:
+def preflight(plan: Plan, content: bytes, num_classes: int) -> list[str]:
     """Trains one batch, so that a mistake shows before hours have passed.
 
     Returns:
         Names of what `fit` logs.
     """
-    job = plan.preflight()
+    job = plan.preflight(num_classes)
     outcome = run_apart(content, job, told=lambda *_: None, tick=lambda: True)
     if outcome.status != "completed":
         raise RuntimeError(
             "The first batch could not be trained: "
-            f"{outcome.reason}.\n{outcome.traceback}"
+            f"{outcome.reason}.\n{outcome.traceback or output_of(job.folder)}"
         )
     return outcome.logged
 

@@ -13,6 +13,18 @@ from keras_mpat.tuning import trial
 from keras_mpat.tuning.job import Job, Outcome, read_outcome
 
 _TICK = 0.5  # seconds between two looks
+_GUARD = 'a script must search under `if __name__ == "__main__":`'
+
+
+def check_guard() -> None:
+    """Raises in a process that only imports the script that began the search.
+
+    Raises:
+        RuntimeError: the script searches as soon as it is imported.
+    """
+    # What multiprocessing asks, too, but later: the folder is locked before.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(_GUARD)
 
 
 def pickled(hyper_model) -> bytes:
@@ -22,13 +34,23 @@ def pickled(hyper_model) -> bytes:
         ValueError: it holds something that cannot be given to one.
     """
     try:
-        return pickle.dumps(hyper_model)
+        content = pickle.dumps(hyper_model)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             "`hyper_model` must be picklable: each trial runs in a process of its own. "
             f"Received: {hyper_model!r} ({error}). Define its functions and classes at "
             "the top of a module, and pass data as arrays or as a function."
         ) from None
+    script = getattr(sys.modules["__main__"], "__file__", None)  # none: interactive
+    lost = b"__main__" in content if script is None else not os.path.exists(script)
+    if lost:
+        raise ValueError(
+            "`hyper_model` must be made of what a file holds: each trial runs in a "
+            f"process of its own, which imports it. Received: {hyper_model!r}, in "
+            "a notebook, a console or standard input. Move its functions and classes "
+            "to a module, say search_parts.py, import them, and search again."
+        )
+    return content
 
 
 def run_apart(
@@ -102,6 +124,14 @@ def _heard(connection, told: Callable, seconds: float) -> bool:
     return True
 
 
+def output_of(folder: str | os.PathLike) -> str:
+    """The end of what the process of a trial wrote."""
+    path = Path(folder) / "log.txt"
+    if not path.exists():
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")[-3000:]
+
+
 def _death(code: int | None, folder: Path) -> str:
     """How a process ended that left no outcome."""
     reason = f"its process ended with code {code}"
@@ -110,7 +140,6 @@ def _death(code: int | None, folder: Path) -> str:
         reason = f"its process was ended by {name}"
         if name == "SIGKILL":
             reason += " (out of memory?)"
-    last = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    if "bootstrapping phase" in last[-3000:]:
-        return 'a script must search under `if __name__ == "__main__":`'
+    if _GUARD in output_of(folder):
+        return _GUARD
     return f"{reason}; {folder / 'log.txt'} holds its output"

@@ -51,11 +51,10 @@ def _trials(plan: Plan):
         status = {"COMPLETED": "completed", "RUNNING": "running"}
         found = read_outcome(path.parent)
         known = status.get(state["status"], "failed")
+        said = (state["message"] or "").strip().splitlines()
+        reason = said[-1] if said and known == "failed" else ""
         if found is None:
-            reason = (state["message"] or "").strip().splitlines()
-            yield TrialResult(
-                trial_id, job.values, known, reason=reason[-1] if reason else ""
-            )
+            yield TrialResult(trial_id, job.values, known, reason=reason)
             continue
         yield TrialResult(
             trial_id,
@@ -66,7 +65,7 @@ def _trials(plan: Plan):
             metrics=found.metrics,
             epochs=found.epochs,
             seconds=found.seconds,
-            reason=found.reason,
+            reason=found.reason or reason,
             history=tuple(found.history),
         )
 

@@ -7,7 +7,7 @@ result.best.values, result.best.score, result.interval(result.best)
 import os
 import pickle
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from keras_mpat.tuning.locks import locked
 from keras_mpat.tuning.oracles import TUNERS, make_oracle
 from keras_mpat.tuning.plan import Plan, SearchFile
 from keras_mpat.tuning.preflight import check_counts, check_objective, preflight
-from keras_mpat.tuning.process import pickled
+from keras_mpat.tuning.process import check_guard, pickled
 from keras_mpat.tuning.progress import SearchProgress
 from keras_mpat.tuning.reading import read_result
 from keras_mpat.tuning.report import write_report
@@ -95,6 +95,7 @@ def search(
             another process cannot be given.
         RuntimeError: the trial of one batch before the first trial raised an error.
     """
+    check_guard()
     check_choice("tuner", tuner, TUNERS)
     if role is not None:
         check_choice("role", role, distributed.ROLES)
@@ -106,6 +107,7 @@ def search(
         if value is not None:
             check_positive(name, value, unit, f"Leave {name} out for its default.")
     host, port = distributed.address(oracle_address)
+    distributed.check_worker(worker_id)
     epochs = hyper_model.epochs
     plan = Plan(
         folder=Path(search_dir),
@@ -124,9 +126,10 @@ def search(
         distributed.wait_for_chief(host, port, worker_patience)
         _follow(plan, hyper_model, budget, content, (worker_id, host, port), verbose)
         return read_result(plan, hyper_model)
-    SearchFile(plan.folder).check(_identity(hyper_model, plan, budget))
+    file = SearchFile(plan.folder)
+    file.check(_identity(hyper_model, plan, budget))
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with locked(plan.folder / ".lock"):
+    with locked(plan.folder / ".lock"), file.unless_refused():
         return _lead(plan, hyper_model, budget, content, role, (host, port), verbose)
 
 
@@ -139,7 +142,7 @@ def _lead(plan, hyper_model, budget, content, role, where, verbose) -> SearchRes
     oracle = _oracle(plan, hyper_model, budget, chief=role == "chief")
     if role == "chief":
         distributed.check_free(*where)
-    logged = known.get("logged") or preflight(plan, content)
+    logged = known.get("logged") or preflight(plan, content, hyper_model.num_classes)
     check_objective(plan.objective, logged)
     file.claim(_identity(hyper_model, plan, budget), logged)
     if (plan.folder / "oracle.json").exists():
@@ -149,13 +152,11 @@ def _lead(plan, hyper_model, budget, content, role, where, verbose) -> SearchRes
         _serve(oracle, plan, content, progress, where)
     else:
         TrialTuner(oracle, plan, content, progress).search()
-    file.update(
-        finished=not oracle.stopped,
-        stopped=oracle.stopped,
-        max_trials=budget.max_trials,
-    )
-    result = read_result(plan, hyper_model)
-    write_report(result)
+    left = any(trial.status == "RUNNING" for trial in oracle.trials.values())
+    state = {"finished": not oracle.stopped and not left, "stopped": oracle.stopped}
+    result = replace(read_result(plan, hyper_model), **state)
+    write_report(result)  # first: a finished search has one
+    file.update(**state, max_trials=budget.max_trials)
     return result
 
 
@@ -175,12 +176,6 @@ def _serve(oracle, plan: Plan, content: bytes, progress, where) -> None:
 def _follow(plan, hyper_model, budget, content, place, verbose) -> None:
     """What a worker does."""
     worker_id, _, _ = place
-    if "chief" in worker_id or "/" in worker_id or not worker_id:
-        raise ValueError(
-            "`worker_id` must be a name without / and without the word chief, which "
-            f"keras-tuner keeps for itself. Received: worker_id={worker_id!r}. Pass "
-            "for example worker1."
-        )
     file = SearchFile(plan.folder)
     if not file.read():
         raise ValueError(

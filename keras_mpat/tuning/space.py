@@ -97,13 +97,19 @@ class SearchSpace:
             self._declare(hp, name, num_classes, condition)
         return self.values(hp.values)
 
-    def first(self) -> dict[str, Any]:
-        """Values of the first point: the lowest of each range, the first of lists."""
+    def first(self, num_classes: int | None = None) -> dict[str, Any]:
+        """Values of the first point: the lowest of each range, the first of lists.
+
+        Args:
+            num_classes: C; a range per class then gives its lowest for each class.
+        """
         values = dict(self.fixed)
         for name in self.tuned:
             entry = self.entries[name]
             value = entry.low if isinstance(entry, Range) else entry[0]
             values[name] = _decoded(name, value)
+            if num_classes and getattr(entry, "per_class", False):
+                values[name] = [value] * num_classes
         chosen = PARENTS | values
         return {name: v for name, v in values.items() if _used(name, chosen)}
 
@@ -111,11 +117,12 @@ class SearchSpace:
         """All values of a trial by name, from those that keras-tuner drew."""
         values = dict(self.fixed)
         for name in self.tuned:
-            found = [v for key, v in drawn.items() if key.partition("/")[0] == name]
+            found = {k: v for k, v in drawn.items() if k.partition("/")[0] == name}
             if found and getattr(self.entries[name], "per_class", False):
-                values[name] = found
+                # By class, in whatever order a chief's message held them.
+                values[name] = [found[key] for key in sorted(found, key=_label)]
             elif found:
-                values[name] = _decoded(name, found[0])
+                values[name] = _decoded(name, found[name])
         chosen = PARENTS | values
         return {name: v for name, v in values.items() if _used(name, chosen)}
 
@@ -180,6 +187,11 @@ class SearchSpace:
                 f"{name}={self.entries[name]}. Remove it, or choose {parent} from: "
                 f"{', '.join(users)}."
             )
+
+
+def _label(key: str) -> int:
+    """Class of "prototypes_per_class/3"."""
+    return int(key.partition("/")[2])
 
 
 def _searched(entry: Any) -> bool:

@@ -63,7 +63,8 @@ def parse(name: str, text: str) -> Any:
         ValueError: it is none of these.
     """
     checked_name(name)
-    if ":" in text:
+    kind = DIMENSIONS[name].kind
+    if ":" in text and kind is not str:
         low, high, *options = text.split(":")
         per_class = "per_class" in options
         sampling = [option for option in options if option != "per_class"] or ["linear"]
@@ -71,7 +72,6 @@ def parse(name: str, text: str) -> Any:
             raise ValueError(_unreadable(name, text))
         ends = [_number(name, end) for end in (low, high)]
         return check_entry(name, Range(*ends, sampling[0], per_class))
-    kind = DIMENSIONS[name].kind
     parts = [part.strip() for part in text.split(",")]
     if kind is not str:
         parts = [part if "/" in part else _number(name, part) for part in parts]
@@ -121,7 +121,7 @@ def _checked(name: str, value: Any) -> Any:
         return value
     if name == "prototypes_per_class" and isinstance(value, str):
         parts = value.split("/")
-        if all(part.isdigit() and int(part) for part in parts):
+        if all(part.isdecimal() and int(part) for part in parts):
             return value
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         low = value > dimension.minimum or not dimension.above
@@ -143,7 +143,7 @@ def _in_words(usual: Range) -> str:
 
 def _number(name: str, text: str) -> float | int:
     try:
-        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+        return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise ValueError(_unreadable(name, text)) from None
 

@@ -486,6 +486,23 @@ TUNING = {
     "training data of a search with labels missing": (
         "mpat.tuning.RobustHyperModel(toy.named, (x, y[:3]), (x, y), ball)"
     ),
+    "training data of a search that is no array": (
+        "mpat.tuning.RobustHyperModel(toy.named, iter([x]), (x, y), ball)"
+    ),
+    "gray levels as floats to judge trials on": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), (255 * x, y), ball)"
+    ),
+    "one-hot labels to judge trials on": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, np.eye(2)[y]), ball)"
+    ),
+    "one class to judge trials on": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, 0 * y), ball)"
+    ),
+    "an optimizer that no process can be given": (
+        "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, y), ball, "
+        "optimizer=lambda rate: 'sgd')"
+    ),
+    "a range of strategies": "mpat.tuning.parse('strategy', 'pgd:free')",
     "no epochs in a trial": (
         "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, y), ball, epochs=0)"
     ),

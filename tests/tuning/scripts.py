@@ -12,15 +12,39 @@ _ROOT = Path(__file__).resolve().parents[2]
 def start(folder, pause, *options) -> subprocess.Popen:
     """`tests.tuning.planted_search` in a process, its output in a pipe."""
     arguments = [sys.executable, "-m", "tests.tuning.planted_search", folder, pause]
-    path = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [*map(str, arguments), *options],
         cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": path},
+        env=_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def run_script(path, *, stdin=None, seconds: float = 240):
+    """A script of a test in a process of its own, its whole output in `stdout`.
+
+    Args:
+        path: of the script; "-" reads it from `stdin`.
+        stdin: text.
+        seconds: within which it ends.
+    """
+    return subprocess.run(
+        [sys.executable, str(path)],
+        cwd=_ROOT,
+        env=_environment(),
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+    )
+
+
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path}
 
 
 def finish(process: subprocess.Popen, seconds: float = 240) -> str:

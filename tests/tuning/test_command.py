@@ -134,6 +134,12 @@ def _run(*arguments):
         (["--tuner=grid"], "`head_weight` must be a list for a grid"),
         (["--steps=3,7", "--strategy=fast"], "`steps` has no effect with strategy"),
         (["--epochs=2", "--score_epochs=3"], "`score_epochs` must be at most"),
+        (["--tune=tau", "--tau=0.1"], "`tune` must name what has no fixed value"),
+        (
+            ["--strategy=pgd,free", "--norm_mode=train"],
+            "`norm_mode` has no effect with strategy=free",
+        ),
+        (["--space=."], "Is a directory"),
     ],
 )
 def test_a_bad_command_line_is_refused_and_leaves_nothing(

@@ -1,5 +1,7 @@
 """Oracles that are killed between any two writes lose no trial and run none twice."""
 
+import threading
+
 import keras_tuner
 import pytest
 
@@ -189,3 +191,49 @@ def test_after_the_deadline_no_trial_begins(tmp_path, monkeypatch):
 def test_a_space_with_nothing_to_search_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`space` must have something to search"):
         _oracle(tmp_path / "s", space=SearchSpace(head_weight=0.5))
+
+
+def test_alone_what_workers_left_goes_on_and_the_other_way_round(tmp_path):
+    first = _oracle(tmp_path / "s", patience=10)
+    left = {first.create_trial(name).trial_id for name in ("a", "b")}
+    alone = _oracle(tmp_path / "s")
+    assert not alone.ongoing_trials
+    trial = alone.create_trial("tuner0")
+    assert trial.trial_id in left
+    _end(alone, trial)
+    running = alone.create_trial("tuner0").trial_id
+    assert {trial.trial_id, running} == left
+    chief = _oracle(tmp_path / "s", patience=10)
+    assert chief.create_trial("a").trial_id == running
+
+
+def test_a_chief_does_not_wait_for_a_worker_that_left_between_trials(
+    tmp_path, monkeypatch
+):
+    now = [100.0]
+    monkeypatch.setattr(oracles.time, "monotonic", lambda: now[0])
+    oracle = _oracle(tmp_path / "s", patience=10)
+    _end(oracle, oracle.create_trial("a"))
+    kept = oracle.create_trial("b")
+    now[0] += 9
+    oracle.create_trial("b")
+    oracle.release()
+    assert oracle.tuner_ids == {"a", "b"}
+    now[0] += 2
+    oracle.release()
+    assert oracle.tuner_ids == {"b"} and oracle.ongoing_trials == {"b": kept}
+
+
+def test_after_a_failed_write_the_chief_still_answers(tmp_path, monkeypatch):
+    oracle = _oracle(tmp_path / "s", patience=10)
+
+    def full(path, value):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(oracles, "write_json", full)
+        oracle.create_trial("a")
+    thread = threading.Thread(target=oracle.release, daemon=True)
+    thread.start()
+    thread.join(timeout=20)
+    assert not thread.is_alive()

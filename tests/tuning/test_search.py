@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import sys
+import types
 
 import pytest
 
 from keras_mpat import tuning
+from keras_mpat.tuning import process
+from keras_mpat.tuning.plan import SearchFile
 from tests.tuning import planted
-from tests.tuning.scripts import finish, start, wait_for
+from tests.tuning.scripts import finish, run_script, start, wait_for
 
 
 def _searched(folder, **options):
@@ -47,6 +51,73 @@ def test_a_finished_search_leaves_its_files_and_is_read_again_at_once(whole):
     before = planted.epochs_run(folder)
     again = _searched(folder)
     assert again.best == result.best and planted.epochs_run(folder) == before
+
+
+def test_a_search_that_is_killed_before_its_report_writes_it_later(
+    whole, tmp_path, monkeypatch
+):
+    folder = tmp_path / "search"
+    shutil.copytree(whole[0] / "search", folder)
+    file = SearchFile(folder)
+    file.update(finished=False)
+    (folder / "report.html").unlink()
+
+    def search():
+        return tuning.search(
+            planted.Planted(tmp_path), search_dir=folder, tuner="grid", verbose=0
+        )
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sys.modules[tuning.search.__module__], "write_report", _killed)
+        search()
+    assert search().finished and file.read()["finished"]
+    assert (folder / "report.html").exists()
+
+
+def test_a_trial_that_its_chief_gave_up_says_why(whole, tmp_path):
+    folder = tmp_path / "search"
+    shutil.copytree(whole[0] / "search", folder)
+    state = json.loads((folder / "trial_1" / "trial.json").read_text())
+    state |= {"status": "FAILED", "message": "worker a was silent for 120 s"}
+    (folder / "trial_1" / "trial.json").write_text(json.dumps(state))
+    result = tuning.search(
+        planted.Planted(tmp_path), search_dir=folder, tuner="grid", verbose=0
+    )
+    assert [trial.reason for trial in result.failed] == [state["message"]]
+
+
+def _killed(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_folder_of_a_search_that_was_killed_as_it_began_is_free(tmp_path):
+    file = SearchFile(tmp_path / "search")
+    for name in ("preflight/log.txt", "search.json.part", ".lock"):
+        path = tmp_path / "search" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    file.check({})
+    (tmp_path / "search" / "notes.txt").touch()
+    with pytest.raises(ValueError, match="which holds notes.txt but no search.json"):
+        file.check({})
+    with pytest.raises(KeyboardInterrupt), file.unless_refused():
+        raise KeyboardInterrupt
+    left = {path.name for path in (tmp_path / "search").iterdir()}
+    assert left == {"notes.txt", "search.json.part"}
+
+
+def test_what_stands_in_no_file_is_refused(tmp_path, monkeypatch):
+    notebook = types.ModuleType("__main__")  # it has no __file__
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    assert process.pickled(planted.Planted(tmp_path))
+    monkeypatch.setattr(planted.build, "__module__", "__main__")
+    notebook.build = planted.build
+    with pytest.raises(ValueError, match="what a file holds.*to a module"):
+        process.pickled(planted.Planted(tmp_path))
+    monkeypatch.undo()
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/tmp/<stdin>")
+    with pytest.raises(ValueError, match="standard input"):
+        process.pickled(planted.Planted(tmp_path))
 
 
 def test_more_trials_may_be_asked_for_later(first_and_whole):
@@ -92,6 +163,7 @@ def test_what_cannot_work_is_refused_before_the_first_trial(tmp_path):
     _refused(tmp_path, ValueError, "`score_epochs` must be at most", score_epochs=4)
     _refused(tmp_path, ValueError, "`max_hours` must be positive", max_hours=-1)
     _refused(tmp_path, ValueError, "`oracle_address` must be", oracle_address="here")
+    _refused(tmp_path, ValueError, "`worker_id` must be", worker_id="a/b")
     space = tuning.SearchSpace(learning_rate=None, head="none", strategy="fast")
     _refused(
         tmp_path,
@@ -99,7 +171,7 @@ def test_what_cannot_work_is_refused_before_the_first_trial(tmp_path):
         "`learning_rate` must be a list for a grid",
         planted.Planted(tmp_path, space=space),
     )
-    assert not (tmp_path / "search" / "search.json").exists()
+    assert not (tmp_path / "search").exists()
     assert not (tmp_path / "ran.txt").exists()
 
 
@@ -112,8 +184,7 @@ def test_an_unknown_objective_and_a_broken_builder_leave_the_folder_free(tmp_pat
     )
     broken = planted.Planted(tmp_path, builder=planted.broken)
     _refused(tmp_path, RuntimeError, "no such layer", broken)
-    assert not (tmp_path / "search" / "search.json").exists()
-    assert not any((tmp_path / "search").glob("trial_*"))
+    assert not (tmp_path / "search").exists()
 
 
 def test_the_folder_of_another_search_is_refused(whole, tmp_path):
@@ -135,6 +206,18 @@ def test_what_another_process_cannot_be_given_is_refused(tmp_path):
         planted.Planted(tmp_path, builder=lambda: None)
     with pytest.raises(ValueError, match="must be a function"):
         planted.Planted(tmp_path, builder="resnet18")
+
+
+def test_a_script_that_searches_while_it_is_imported_is_told_the_guard(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from keras_mpat import tuning\nfrom tests.tuning.planted import Planted\n"
+        f"tuning.search(Planted({str(tmp_path)!r}), tuner='grid', "
+        f"search_dir={str(tmp_path / 'search')!r})\n"
+    )
+    ended = run_script(script)
+    assert ended.returncode == 1
+    assert "could not be trained: a script must search under `if" in ended.stdout
 
 
 @pytest.mark.slow

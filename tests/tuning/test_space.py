@@ -58,6 +58,7 @@ def test_one_range_per_class_gives_a_list_of_counts():
     space = SearchSpace(prototypes_per_class=Range(1, 4, per_class=True))
     draws = [draw["prototypes_per_class"] for draw in _draws(space, 12, classes=3)]
     assert all(len(counts) == 3 and min(counts) >= 1 for counts in draws)
+    assert space.first(3) == {"prototypes_per_class": [1, 1, 1]}
     assert any(len(set(counts)) > 1 for counts in draws)
     with pytest.raises(ValueError, match="num_classes"):
         space.declare(keras_tuner.HyperParameters())
@@ -162,3 +163,24 @@ def test_a_file_that_is_no_space_is_refused(tmp_path, text):
     (tmp_path / "space.json").write_text(text)
     with pytest.raises(ValueError, match="`space` must be a JSON file"):
         SearchSpace.from_json(tmp_path / "space.json")
+
+
+def test_numbers_per_class_are_by_class_whatever_order_they_come_in():
+    space = SearchSpace(prototypes_per_class=Range(1, 40, per_class=True))
+    drawn = {f"prototypes_per_class/{label}": 1 + label for label in range(12)}
+    shuffled = dict(sorted(drawn.items(), reverse=True))
+    assert space.values(shuffled) == {"prototypes_per_class": list(range(1, 13))}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("strategy", "pgd:free", "`strategy` must be one of"),
+        ("head", "1:3", "`head` must be one of"),
+        ("prototypes_per_class", "3/\u00b2", "`prototypes_per_class` must be a whole"),
+        ("steps", "\u00b2", "`steps` must be a number, numbers with commas"),
+    ],
+)
+def test_text_that_is_no_entry_is_named(name, text, words):
+    with pytest.raises(ValueError, match=words):
+        parse(name, text)

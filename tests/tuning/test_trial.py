@@ -2,11 +2,12 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keras_mpat.tuning import trial
+from keras_mpat.tuning import kept_epochs, trial
 from keras_mpat.tuning.job import Job
 from keras_mpat.tuning.kept_epochs import Collapse
 from tests.tuning import planted
@@ -87,6 +88,27 @@ def test_a_later_round_of_hyperband_continues_its_trial(whole, tmp_path):
     outcome = trial.run(hyper_model, second, lambda _: None)
     assert outcome.history == whole[0].history
     assert len(planted.epochs_run(tmp_path)) == 8
+
+
+@pytest.mark.parametrize("broken", ["copy", "replace"])
+def test_a_kill_while_a_later_round_begins_loses_nothing(
+    whole, tmp_path, monkeypatch, broken
+):
+    hyper_model = planted.Planted(tmp_path)
+    trial.run(hyper_model, _job(tmp_path / "a", epochs=2), lambda _: None)
+    second = _job(tmp_path / "b", past=str(tmp_path / "a"))
+
+    def torn(source, target):
+        if broken == "copy":
+            Path(target).write_bytes(b"half")
+        raise _Killed
+
+    where = {"copy": kept_epochs.shutil, "replace": kept_epochs.os}[broken]
+    with monkeypatch.context() as patch, pytest.raises(_Killed):
+        patch.setattr(where, broken, torn)
+        trial.run(hyper_model, second, lambda _: None)
+    outcome = trial.run(hyper_model, second, lambda _: None)
+    assert outcome.history == whole[0].history
 
 
 def test_a_training_that_answers_one_class_is_a_collapse(tmp_path):
