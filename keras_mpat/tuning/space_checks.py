@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from keras_mpat.choices import check_choice
@@ -74,7 +75,8 @@ def parse(name: str, text: str) -> Any:
         return check_entry(name, Range(*ends, sampling[0], per_class))
     parts = [part.strip() for part in text.split(",")]
     if kind is not str:
-        parts = [part if "/" in part else _number(name, part) for part in parts]
+        counts = name == "prototypes_per_class"  # "3/4" is one number per class
+        parts = [p if counts and "/" in p else _number(name, p) for p in parts]
     return check_entry(name, parts)
 
 
@@ -143,8 +145,10 @@ def _in_words(usual: Range) -> str:
 
 def _number(name: str, text: str) -> float | int:
     try:
+        if "/" in text:
+            return float(Fraction(text.strip()))
         return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         raise ValueError(_unreadable(name, text)) from None
 
 

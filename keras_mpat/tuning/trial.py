@@ -34,6 +34,9 @@ def main(pickled: bytes, job: Job, connection, parent: int) -> None:
         parent: number of the process that waits for this one.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    # Parent, trial and other workers may share an accelerator.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     threading.Thread(target=die_with, args=(parent,), daemon=True).start()
     folder = Path(job.folder)
     with locked(folder / ".lock", wait=20 * _WATCH):

@@ -22,7 +22,7 @@ def start(folder, pause, *options) -> subprocess.Popen:
     )
 
 
-def run_script(path, *, stdin=None, seconds: float = 240):
+def run_script(path, *, stdin=None, seconds: float = 500):
     """A script of a test in a process of its own, its whole output in `stdout`.
 
     Args:
@@ -47,7 +47,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path}
 
 
-def finish(process: subprocess.Popen, seconds: float = 240) -> str:
+def finish(process: subprocess.Popen, seconds: float = 500) -> str:
     """What a process printed until it ended well."""
     text, _ = process.communicate(timeout=seconds)
     if process.returncode:
@@ -55,7 +55,7 @@ def finish(process: subprocess.Popen, seconds: float = 240) -> str:
     return text
 
 
-def wait_for(condition, seconds: float = 120) -> None:
+def wait_for(condition, seconds: float = 400) -> None:
     """Waits until something is true.
 
     Raises:

@@ -116,6 +116,7 @@ def test_each_usual_range_is_one_that_the_checks_accept(name):
         ("prototypes_per_class", "3/4,5", ["3/4", "5"]),
         ("strategy", "pgd,free", ["pgd", "free"]),
         ("head", "none", "none"),
+        ("step_size", "2/255,0.1", [2 / 255, 0.1]),
     ],
 )
 def test_the_command_line_is_read(name, text, entry):
@@ -152,7 +153,7 @@ def test_what_cannot_be_searched_is_refused(entries, words):
         SearchSpace(**entries)
 
 
-@pytest.mark.parametrize("text", ["0.1:2:log:linear", "a", "0.1;2", "", "1:b"])
+@pytest.mark.parametrize("text", ["0.1:2:log:linear", "1/0", "a", "0.1;2", "", "1:b"])
 def test_text_that_is_no_entry_is_refused(text):
     with pytest.raises(ValueError, match="`head_weight` must be"):
         parse("head_weight", text)
