@@ -54,15 +54,22 @@ def smoothing_term(labels, logits, smoothing: float):
     return smoothing * ops.sum(lead, axis=-1) / (logits.shape[-1] - 1)
 
 
-def check_smoothing(name: str, smoothing, num_classes: int) -> None:
+def check_smoothing(name: str, smoothing, num_classes: int | None) -> None:
     """Raises unless the smoothed target still favors the true class.
 
     That is 0 <= smoothing < (C - 1) / C: below 0.9 with ten classes, 0.5 with two.
+
+    Args:
+        name: of the argument.
+        smoothing: its value.
+        num_classes: C; `None`: not known yet.
     """
-    share, limit = numbers(smoothing), (num_classes - 1) / num_classes
+    share, limit, where = numbers(smoothing), 1.0, ""
+    if num_classes is not None:
+        limit, where = 1 - 1 / num_classes, f" with {num_classes} classes"
     if share.ndim or not 0 <= share < limit:
         raise ValueError(
-            f"`{name}` must lie in [0, {limit:.3g}) with {num_classes} classes (a "
-            "probability), or the smoothed target does not favor the true class. "
-            f"Received: {name}={smoothing!r}. With two classes pass 0.1."
+            f"`{name}` must lie in [0, {limit:.3g}){where} (a probability), or the "
+            f"smoothed target does not favor the true class. Received: {name}="
+            f"{smoothing!r}. Published is 0.5 for ten classes; for two pass 0.1."
         )

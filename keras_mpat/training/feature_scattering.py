@@ -65,8 +65,8 @@ class FeatureScatteringTraining(AttackStrategy):
         super().__post_init__()
         check_count("steps", self.steps, "As published: steps=1.")
         self.attack  # noqa: B018  raises here, not in training, on a bad step
-        if self.label_smoothing is not None:  # below 1; of C classes in `build`
-            check_smoothing("label_smoothing", self.label_smoothing, 10**9)
+        if self.label_smoothing is not None:  # with the number of classes: `build`
+            check_smoothing("label_smoothing", self.label_smoothing, None)
 
     @property
     def attack(self) -> "_Scattering":
