@@ -77,9 +77,13 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     common |= {"step_size": settings.step_size, "norm_mode": settings.norm_mode}
     if settings.strategy == "fast":
         return mpat.training.FastTraining(threat_model, **common)
+    if settings.strategy == "trades":
+        common["beta"] = settings.beta
     kinds = {
         "pgd": mpat.training.PGDTraining,
         "logit_pairing": mpat.training.LogitPairingTraining,
+        "trades": mpat.training.TRADESTraining,
+        "feature_scattering": mpat.training.FeatureScatteringTraining,
     }
     return kinds[settings.strategy](threat_model, steps=settings.steps, **common)
 

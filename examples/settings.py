@@ -23,14 +23,14 @@ class Defaults:
 
     `epochs` are those of PGD; Free divides them by its replays. `drop_at` is the share
     of the epochs between two drops of the schedule "step". `fast_*` belong to Fast
-    adversarial training.
+    adversarial training, `trades_*` to TRADES (Zhang et al., 2019, section 5).
     """
 
     model: str
     epsilon: float | str
     epochs: int
     batch_size: int = 128
-    steps: int = 7
+    steps: int = 7  # feature scattering: 1 step of epsilon
     step_size: float | str | None = None  # 2.5 epsilon / steps
     replays: int = 8
     warmup_epochs: int = 0
@@ -43,6 +43,9 @@ class Defaults:
     fast_epochs: int = 30
     fast_step_size: float | str | None = None  # 1.25 epsilon
     fast_learning_rate: float = 0.2
+    trades_steps: int = 10
+    trades_step_size: float | str | None = None
+    trades_beta: float = 6.0
 
 
 # 120 epochs with drops every 30; Fast with a step of epsilon.
@@ -52,6 +55,7 @@ _CIFAR = Defaults(
     epochs=120,
     step_size="2/255",
     fast_step_size="8/255",
+    trades_step_size=0.007,
 )
 # 50 epochs with one drop. The published step of 0.01 is replaced by 2.5 epsilon / 7:
 # seven steps of 0.01 end 0.07 from where they start, and never reach the surface of a
@@ -67,6 +71,9 @@ _MNIST = Defaults(
     learning_rate=0.01,
     drop_at=0.8,
     fast_learning_rate=0.1,
+    trades_steps=40,
+    trades_step_size=0.01,
+    trades_beta=1.0,
 )
 # No publication: chosen on the validation split.
 _DIGITS = Defaults(
@@ -101,7 +108,15 @@ PRESETS = {
 CHOICES = {
     "dataset": tuple(DEFAULTS),
     "preset": tuple(PRESETS),
-    "strategy": ("standard", "pgd", "fast", "free", "logit_pairing"),
+    "strategy": (
+        "standard",
+        "pgd",
+        "fast",
+        "free",
+        "logit_pairing",
+        "trades",
+        "feature_scattering",
+    ),
     "head": tuple(HEADS),
     "model": (
         "lenet",
@@ -117,12 +132,13 @@ CHOICES = {
     "norm_mode": ("eval", "batch_stats", "train"),
     "jit": ("auto", "true", "false"),
 }
-_PGD = ("pgd", "logit_pairing")
-_HEADLESS = ("standard", "logit_pairing")  # unless a head is asked for
+_PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")  # several steps
+_HEADLESS = ("standard", *_PGD[1:])  # unless a head is asked for
 # Settings that only some values of another setting use.
 _NEEDS = {
     "steps": ("strategy", _PGD),
     "step_size": ("strategy", (*_PGD, "fast")),
+    "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
     "warmup_epochs": ("strategy", (*_PGD, "fast", "free")),
     "norm_mode": ("strategy", (*_PGD, "fast")),
@@ -162,6 +178,7 @@ class Settings:
     epsilon: float | str
     steps: int
     step_size: float | str | None
+    beta: float | None
     replays: int
     warmup_epochs: int
     prototypes_per_class: int | list[int]
@@ -234,6 +251,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "widen": None,
         "filters": None,
         "image_size": None,
+        "beta": None,
         "merge_threshold": None,
         "tau": None,
         "gamma": None,
@@ -253,6 +271,11 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         values |= {"epochs": row.fast_epochs, "step_size": row.fast_step_size}
     if strategy == "fast" and schedule == "cyclic":
         values["learning_rate"] = row.fast_learning_rate
+    if strategy == "trades":
+        values |= {"steps": row.trades_steps, "step_size": row.trades_step_size}
+        values["beta"] = row.trades_beta
+    if strategy == "feature_scattering":
+        values |= {"steps": 1, "step_size": None}
     if strategy == "free":
         replays = chosen.get("replays", row.replays)
         values["epochs"] = math.ceil(row.epochs / replays)

@@ -174,7 +174,7 @@ _COUNTS = {
     "widen": "Factor on the channels (wide_resnet).",
     "epochs": "Passes over the data.",
     "batch_size": "Images per batch.",
-    "steps": "Steps of the training attack (pgd).",
+    "steps": "Steps of the training attack (pgd, logit_pairing, trades, ...).",
     "replays": "Updates per batch (free).",
     "train_examples": "Use the first so many training images only.",
     "validation_examples": "Images of the validation attack.",
@@ -186,6 +186,7 @@ _COUNTS_OR_ZERO = {
 }
 _NUMBERS = {
     "head_weight": "lambda_1.",
+    "beta": "Factor on the divergence (trades).",
     "merge_threshold": "Chord distance in which prototypes merge; 0: they do not.",
     "tau": "Weight of the pull between prototypes of a class (soft_triple).",
     "gamma": "Temperature over the prototypes of a class (soft_triple).",

@@ -79,12 +79,12 @@ def input_gradient(objective: Callable, x) -> tuple[Any, Any, Any]:
 
 
 def loop(
-    count: int, body: Callable, state: tuple, done: Callable | None = None
+    count: int, body: Callable, state: tuple, done=None, *, differentiable=False
 ) -> tuple:
     """Runs `state = body(i, state)` for i = 0 … count - 1; `state` is a tuple.
 
     Where `done(state)` holds, `body` must change nothing any more: the loop may end
-    there. With it, JAX has no gradient through the loop.
+    there, except on JAX if it is to be `differentiable`.
     """
     if count == 1 or NAME == "torch" or _plain_loop(count, state):
         for i in range(count):
@@ -97,7 +97,7 @@ def loop(
         return i < count if done is None else ops.logical_and(i < count, ~done(state))
 
     if NAME == "jax":
-        if done is None:
+        if done is None or differentiable:
             return jax.lax.fori_loop(0, count, body, state)
         return jax.lax.while_loop(
             lambda carried: goes_on(*carried),

@@ -302,6 +302,42 @@ MUTATIONS = (
         "tests/losses/test_proxy_nca.py",
     ),
     Mutation(
+        "the transport plan is held still in the gradient",
+        "losses/sinkhorn.py",
+        "return ops.sum(sinkhorn(costs, **settings) * costs, axis=0)",
+        "plan = ops.stop_gradient(sinkhorn(costs, **settings))\n"
+        "    return ops.sum(plan * costs, axis=0)",
+        "tests/losses/test_sinkhorn.py -k gradient",
+    ),
+    Mutation(
+        "Sinkhorn never stops early",
+        "losses/sinkhorn.py",
+        "enough = tolerance / regularization",
+        "enough = 0.0 * tolerance / regularization",
+        "tests/losses/test_sinkhorn.py -k stops",
+    ),
+    Mutation(
+        "feature scattering starts inside the box",
+        "training/feature_scattering.py",
+        "return pgd.ascend(costs, x, free.sample(x, keys))",
+        "return pgd.ascend(costs, x, ball.sample(x, keys))",
+        "tests/training/test_feature_scattering.py -k oracle",
+    ),
+    Mutation(
+        "TRADES starts at the image itself",
+        "training/trades.py",
+        "start = x + deviation * noise.normal(keys, tuple(x.shape[1:]))",
+        "start = x + 0.0 * deviation * noise.normal(keys, tuple(x.shape[1:]))",
+        "tests/training/test_trades.py -k oracle",
+    ),
+    Mutation(
+        "the divergence of TRADES the other way round",
+        "training/trades.py",
+        "values = kl_divergence(clean, adversarial)",
+        "values = kl_divergence(adversarial, clean)",
+        "tests/training/test_trades.py -k loss_against",
+    ),
+    Mutation(
         "the weight of the head is ignored",
         "models/terms.py",
         "return self.head_weight * loss",

@@ -6,7 +6,14 @@
 Nothing here has variables: prototypes and proxies belong to the heads in `layers`.
 """
 
-from keras_mpat.losses import angular_triplet, logit_pairing, n_pair
+from keras_mpat.losses import (
+    angular_triplet,
+    kl_divergence,
+    label_smoothing,
+    logit_pairing,
+    n_pair,
+    sinkhorn,
+)
 from keras_mpat.losses.proxy_anchor import ProxyAnchor
 from keras_mpat.losses.proxy_nca import ProxyNCA
 from keras_mpat.losses.soft_triple import SoftTriple
@@ -16,6 +23,9 @@ __all__ = [
     "ProxyNCA",
     "SoftTriple",
     "angular_triplet",
+    "kl_divergence",
+    "label_smoothing",
     "logit_pairing",
     "n_pair",
+    "sinkhorn",
 ]

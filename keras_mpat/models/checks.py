@@ -16,6 +16,10 @@ _INSTANCES = {
         "free": "training.FreeTraining(keras_mpat.Linf(0.3))",
         "fast": "training.FastTraining(keras_mpat.Linf(0.3))",
         "logit_pairing": "training.LogitPairingTraining(keras_mpat.Linf(0.3))",
+        "trades": "training.TRADESTraining(keras_mpat.Linf(0.3))",
+        "feature_scattering": (
+            "training.FeatureScatteringTraining(keras_mpat.Linf(0.3))"
+        ),
         "standard": "training.StandardTraining()",
     },
     Head: {

@@ -3,6 +3,8 @@
     PGDTraining(keras_mpat.Linf("8/255"), steps=7)     strongest, 1 + steps passes
     FreeTraining(keras_mpat.Linf("8/255"), replays=8)  one pass per update
     FastTraining(keras_mpat.Linf("8/255"))             two passes per update
+    TRADESTraining(keras_mpat.Linf("8/255"), beta=6)   clean accuracy + beta * KL
+    FeatureScatteringTraining(keras_mpat.Linf(0.1))    without labels, three passes
 
 `strategy.py` is the interface; one file per strategy.
 """
@@ -12,19 +14,23 @@ from keras_mpat.training.adversarial_training import (
     FastTraining,
     PGDTraining,
 )
+from keras_mpat.training.feature_scattering import FeatureScatteringTraining
 from keras_mpat.training.free_training import FreeTraining
 from keras_mpat.training.logit_pairing import LogitPairingTraining
 from keras_mpat.training.standard_training import StandardTraining
 from keras_mpat.training.strategy import AttackStrategy, Strategy, attacked
+from keras_mpat.training.trades import TRADESTraining
 
 __all__ = [
     "AdversarialTraining",
     "AttackStrategy",
     "FastTraining",
+    "FeatureScatteringTraining",
     "FreeTraining",
     "LogitPairingTraining",
     "PGDTraining",
     "StandardTraining",
     "Strategy",
+    "TRADESTraining",
     "attacked",
 ]

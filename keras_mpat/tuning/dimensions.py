@@ -54,7 +54,7 @@ class Range:
             )
 
 
-_PGD = ("pgd", "logit_pairing")
+_PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")
 _ADVERSARIAL = (*_PGD, "fast", "free")
 HEADS = (
     "soft_triple",
@@ -66,7 +66,7 @@ HEADS = (
     "proxy_anchor",
     "none",
 )
-STRATEGIES = ("pgd", "fast", "free", "logit_pairing", "standard")
+STRATEGIES = ("pgd", "fast", "free", *_PGD[1:], "standard")
 # Which values of another hyper-parameter use one, and what that one is by default.
 PARENTS = {"strategy": "pgd", "head": "soft_triple", "regularizer": "weights"}
 
@@ -148,6 +148,13 @@ DIMENSIONS = {
         minimum=1,
         above=False,
         needs=("strategy", _PGD),
+    ),
+    "beta": Dimension(
+        "factor on the divergence",
+        float,
+        Range(1.0, 10.0),
+        above=False,
+        needs=("strategy", ("trades",)),
     ),
     "replays": Dimension(
         "replays of a batch",

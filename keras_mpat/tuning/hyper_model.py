@@ -22,7 +22,7 @@ from keras_mpat.tuning import data_checks
 from keras_mpat.tuning.searchable import SearchableHyperModel
 from keras_mpat.tuning.space import SearchSpace
 
-# What the space does not say.
+# What the space does not say; `steps` and `beta` are then those of the strategy.
 USUAL = {
     "strategy": "pgd",
     "head": "soft_triple",
@@ -31,10 +31,15 @@ USUAL = {
     "prototypes_per_class": 10,
     "regularizer_weight": 0.001,
     "learning_rate": 0.1,
-    "steps": 7,
     "replays": 4,
     "step_size": None,
     "warmup_epochs": 0,
+}
+_KINDS = {
+    "pgd": training.PGDTraining,
+    "logit_pairing": training.LogitPairingTraining,
+    "trades": training.TRADESTraining,
+    "feature_scattering": training.FeatureScatteringTraining,
 }
 _OF_SOFT_TRIPLE = ("prototypes_per_class", "tau", "gamma", "scale", "margin")
 
@@ -177,10 +182,9 @@ class RobustHyperModel(SearchableHyperModel):
         common["step_size"] = values["step_size"]
         if values["strategy"] == "fast":
             return training.FastTraining(self.threat_model, **common)
-        kind = training.PGDTraining
-        if values["strategy"] == "logit_pairing":
-            kind = training.LogitPairingTraining
-        return kind(self.threat_model, steps=values["steps"], **common)
+        names = ("steps", "beta") if values["strategy"] == "trades" else ("steps",)
+        common |= {name: values[name] for name in names if name in values}
+        return _KINDS[values["strategy"]](self.threat_model, **common)
 
 
 def _head(values: dict[str, Any], classes: int, seed: int) -> layers.Head | None:

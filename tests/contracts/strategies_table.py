@@ -19,6 +19,16 @@ STRATEGIES = {
         BALL, replays=2, batch_size=BATCH, clean_epochs=1, warmup_epochs=1
     ),
     "free-ce": training.FreeTraining(BALL, replays=2, batch_size=BATCH, ascent="ce"),
+    "feature_scattering": training.FeatureScatteringTraining(
+        BALL, label_smoothing=0.01
+    ),
+    "feature_scattering-l2": training.FeatureScatteringTraining(
+        mpat.L2(0.15), steps=2, norm_mode="batch_stats", clean_epochs=1
+    ),
+    "trades": training.TRADESTraining(BALL, steps=2),
+    "trades-l2": training.TRADESTraining(
+        mpat.L2(0.15), beta=1, steps=2, norm_mode="batch_stats", warmup_epochs=1
+    ),
     "logit_pairing": training.LogitPairingTraining(BALL, steps=2),
 }
 if backend.NAME == "tensorflow":  # refused on JAX

@@ -135,8 +135,8 @@ def test_deterministic_by_seed(strategy):
     toy.assert_same(first, second)
     one, other = (toy.values(m.classifier.trainable_variables) for m in models[1:])
     differs = any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    random = mpat.training.PGDTraining | mpat.training.FastTraining
-    assert differs == isinstance(strategy, random)
+    kinds = ("PGD", "Fast", "LogitPairing", "FeatureScattering", "TRADES")
+    assert differs == (type(strategy).__name__.removesuffix("Training") in kinds)
 
 
 def test_config_round_trip(strategy):
@@ -167,7 +167,9 @@ def without_batch_norm(strategy):
     return toy.model(strategy, classifier=toy.net(batch_norm=False), head=toy.head())
 
 
-def test_an_example_of_weight_zero_is_absent(strategy):
+def test_an_example_of_weight_zero_is_absent(name, strategy):
+    if name.startswith("feature_scattering"):
+        pytest.skip("its attack moves the whole batch; its weights: test of its own")
     half = BATCH // 2
     weights = np.array([2.0] * half + [0.0] * half, "float32")
     weighted, alone = (without_batch_norm(strategy) for _ in range(2))

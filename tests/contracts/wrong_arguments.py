@@ -217,6 +217,29 @@ STRATEGIES = {
     "a joint_forward of logit pairing that is no boolean": (
         "training.LogitPairingTraining(ball, joint_forward=2)"
     ),
+    "a number for the ball of TRADES": "training.TRADESTraining(0.3)",
+    "a beta below 0": "training.TRADESTraining(ball, beta=-6)",
+    "a beta that is text": "training.TRADESTraining(ball, beta='6')",
+    "no steps of TRADES": "training.TRADESTraining(ball, steps=0)",
+    "step_size below 0 in TRADES": "training.TRADESTraining(ball, step_size=-0.1)",
+    "a number for the ball of feature scattering": (
+        "training.FeatureScatteringTraining(0.3)"
+    ),
+    "half a step of feature scattering": (
+        "training.FeatureScatteringTraining(ball, steps=0.5)"
+    ),
+    "step_size of 0 in feature scattering": (
+        "training.FeatureScatteringTraining(ball, step_size=0)"
+    ),
+    "label_smoothing of 1": (
+        "training.FeatureScatteringTraining(ball, label_smoothing=1)"
+    ),
+    "label_smoothing that is text": (
+        "training.FeatureScatteringTraining(ball, label_smoothing='0.5')"
+    ),
+    "label_smoothing of half with two classes": (
+        "toy.model(training.FeatureScatteringTraining(ball, label_smoothing=0.5))"
+    ),
     "an unknown ascent of Free": "training.FreeTraining(ball, ascent='dml')",
     "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
@@ -281,6 +304,15 @@ HEADS = {
     ),
     "an unknown reduction of logit pairing": (
         "losses.logit_pairing.logit_pairing(x, x, reduction='sum')"
+    ),
+    "regularization of 0 in Sinkhorn": (
+        "losses.sinkhorn.sinkhorn(x, regularization=0)"
+    ),
+    "no iterations of Sinkhorn": "losses.sinkhorn.sinkhorn(x, iterations=0)",
+    "a tolerance of Sinkhorn below 0": "losses.sinkhorn.sinkhorn(x, tolerance=-1)",
+    "smoothing below 0": "losses.label_smoothing.smoothed(y, 2, -0.1)",
+    "smoothing beyond what two classes bear": (
+        "losses.label_smoothing.smoothing_term(y, x[:, :2], 0.5)"
     ),
 }
 CALLBACKS = {

@@ -14,6 +14,8 @@ from absl import flags
 from PIL import Image
 from run_directory import RunDirectory, read
 
+import keras_mpat as mpat
+
 _TIMES = {"seconds", "images_per_second"}
 
 
@@ -66,6 +68,19 @@ def test_presets_and_what_overrides_them():
     )
     assert (own.strategy, own.head, own.epochs) == ("free", "none", 30)
     assert settings.resolve({"strategy": "standard"}).head == "none"
+    trades = settings.resolve({"dataset": "mnist_2", "strategy": "trades"})
+    assert (trades.steps, trades.step_size, trades.beta) == (40, 0.01, 1.0)
+    assert (trades.head, fast.beta) == ("none", None)
+
+
+def test_strategies_are_built_as_published_unless_told():
+    ball = mpat.Linf("8/255")
+    trades = {"dataset": "cifar10", "strategy": "trades", "beta": 3.0}
+    strategy = building.build_strategy(settings.resolve(trades), ball)
+    assert strategy == mpat.training.TRADESTraining(ball, beta=3, step_size=0.007)
+    scattering = {"dataset": "cifar10", "strategy": "feature_scattering"}
+    strategy = building.build_strategy(settings.resolve(scattering), ball)
+    assert strategy == mpat.training.FeatureScatteringTraining(ball)
 
 
 def test_steps_of_the_schedule_are_counted_in_effective_epochs():
@@ -86,6 +101,7 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"dataset": "imagenet"}, "`dataset` must be one of digits"),
         ({"strategy": "fast", "steps": 3}, "`steps` has no effect"),
         ({"strategy": "pgd", "replays": 3}, "`replays` has no effect"),
+        ({"strategy": "pgd", "beta": 3.0}, "`beta` has no effect with strategy=pgd"),
         ({"head": "none", "prototypes_per_class": 3}, "has no effect with head=none"),
         ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
         ({"model": "resnet50", "depth": 28}, "choose model from: wide_resnet"),
