@@ -1,6 +1,7 @@
 """The only door to the framework: everything else is `keras.ops`.
 
 input_gradient   gradient of an objective with respect to its input
+variable_gradients  those of a loss with respect to weights
 loop             a loop inside the graph (unrolled where XLA would be slow)
 function         compile a Python function, optionally with XLA
 full_precision   float32 products without TensorFloat-32
@@ -76,6 +77,25 @@ def input_gradient(objective: Callable, x) -> tuple[Any, Any, Any]:
             total, (values, auxiliary) = scaled(z)
             gradient = torch.autograd.grad(total, z)[0].detach()
     return gradient / _GRADIENT_SCALE, values, auxiliary
+
+
+def variable_gradients(loss: Callable, variables) -> tuple[Any, list]:
+    """Gradients of a loss with respect to weights that Keras does not train.
+
+    TensorFlow only: elsewhere weights are no variables that can be watched.
+
+    Args:
+        loss: without arguments, returns (scalar, auxiliary).
+        variables: Keras variables.
+
+    Returns:
+        (auxiliary, gradients).
+    """
+    watched = [variable.value for variable in variables]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(watched)
+        total, auxiliary = loss()
+    return auxiliary, tape.gradient(total, watched)
 
 
 def loop(

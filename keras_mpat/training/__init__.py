@@ -12,12 +12,14 @@ from keras_mpat.training.adversarial_training import (
     FastTraining,
     PGDTraining,
 )
+from keras_mpat.training.atld import ATLDTraining
 from keras_mpat.training.free_training import FreeTraining
 from keras_mpat.training.logit_pairing import LogitPairingTraining
 from keras_mpat.training.standard_training import StandardTraining
 from keras_mpat.training.strategy import AttackStrategy, Strategy, attacked
 
 __all__ = [
+    "ATLDTraining",
     "AdversarialTraining",
     "AttackStrategy",
     "FastTraining",
