@@ -1,5 +1,6 @@
 """Heads: layers that own prototypes or proxies, and the metric-learning terms."""
 
+from keras_mpat.layers.discriminator import Discriminator
 from keras_mpat.layers.head import Head, PairHead, SimilarityHead
 from keras_mpat.layers.n_pair_head import NPairHead
 from keras_mpat.layers.proxy_anchor_head import ProxyAnchorHead
@@ -8,6 +9,7 @@ from keras_mpat.layers.soft_triple_head import SoftTripleHead
 from keras_mpat.layers.triplet_head import TripletHead
 
 __all__ = [
+    "Discriminator",
     "Head",
     "NPairHead",
     "PairHead",

@@ -73,3 +73,17 @@ def check_smoothing(name: str, smoothing, num_classes: int | None) -> None:
             f"smoothed target does not favor the true class. Received: {name}="
             f"{smoothing!r}. Published is 0.5 for ten classes; for two pass 0.1."
         )
+
+
+def usual_smoothing(num_classes: int) -> float:
+    """0.5 as published; for two classes, where that leaves no label, 0.1.
+
+    The true class is then nine times as likely as another, as with ten classes.
+    """
+    return 0.5 if num_classes > 2 else 0.1
+
+
+def soft_cross_entropy(targets, logits):
+    """-sum_c t_c log softmax(z)_c, (B,), of targets and logits (B, C)."""
+    logits = ops.cast(logits, "float32")
+    return -ops.sum(targets * ops.log_softmax(logits, axis=-1), axis=-1)

@@ -6,7 +6,8 @@
 In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18`, `resnet50` and
 `wide_resnet` build plain functional models; `as_logits` turns a softmax output into
 logits; `feature_model` and `find_embedding` show where the embedding is; `replace_head`
-puts a head on it; `interpolate` mixes the weights of two. Subclassed classifiers:
+puts a head on it; `interpolate` mixes the weights of two;
+`InferenceManifoldTransformation` is ATLD's inference. Subclassed classifiers:
 `subclassed.py`.
 """
 
@@ -15,6 +16,7 @@ from keras_mpat.models.as_logits import as_logits, ends_in_softmax
 from keras_mpat.models.embedding import feature_model, find_embedding
 from keras_mpat.models.interpolate import interpolate
 from keras_mpat.models.lenet import lenet, lenet_tla
+from keras_mpat.models.manifold_transformation import InferenceManifoldTransformation
 from keras_mpat.models.replace_head import replace_head
 from keras_mpat.models.resnet18 import resnet18
 from keras_mpat.models.resnet50 import resnet50
@@ -23,6 +25,7 @@ from keras_mpat.models.wide_resnet import wide_resnet
 
 __all__ = [
     "AdversarialModel",
+    "InferenceManifoldTransformation",
     "as_logits",
     "ends_in_softmax",
     "feature_model",

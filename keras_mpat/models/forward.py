@@ -49,7 +49,17 @@ def both(model, x, training: bool):
 
 
 def of_views(model, views: dict, training: bool) -> dict:
-    """(logits, embedding) by view name, one view after the other or as one batch."""
+    """(logits, embedding) by view name, one view after the other or as one batch.
+
+    What the strategy calls constant is passed on as it is.
+    """
+    names = model.strategy.constants
+    constants = {name: views[name] for name in names if name in views}
+    views = {name: x for name, x in views.items() if name not in constants}
+    return _of_inputs(model, views, training) | constants
+
+
+def _of_inputs(model, views: dict, training: bool) -> dict:
     joint = model.strategy.joint_forward
     if model.head is not None:
         joint = joint or model.head.joint_forward

@@ -42,8 +42,8 @@ class _Validation:
         mean.update_state(1.0 - ops.cast(wrong, "float32"))
         worst_class.count(labels, ops.logical_not(wrong))
         logs = self.get_metrics_result()
-        del logs[self.ce_tracker.name], logs[self.head_tracker.name]
-        return logs
+        hidden = {self.ce_tracker.name, self.head_tracker.name, *self.strategy.logged}
+        return {name: value for name, value in logs.items() if name not in hidden}
 
     def _unpack(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

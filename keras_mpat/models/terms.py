@@ -48,8 +48,9 @@ class Terms:
         if self.head is None:
             return 0.0
         embeddings = {
-            name: ops.cast(embedding, "float32")
-            for name, (_, embedding) in outputs.items()
+            name: ops.cast(output[1], "float32")
+            for name, output in outputs.items()
+            if name not in self.strategy.constants
         }
         labels = class_ids(y, self.num_classes)
         loss = self.head.embedding_loss(labels, embeddings, sample_weight)
@@ -73,6 +74,7 @@ class Terms:
         if not isinstance(y_pred, dict):
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             hidden = {self.ce_tracker.name, self.head_tracker.name}
+            hidden |= set(self.strategy.logged)
         else:
             logs = super().compute_metrics(x, y, y_pred["scores"], sample_weight)
             hidden = set(self.robust_metrics)

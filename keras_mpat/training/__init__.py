@@ -14,6 +14,7 @@ from keras_mpat.training.adversarial_training import (
     FastTraining,
     PGDTraining,
 )
+from keras_mpat.training.atld import ATLDTraining
 from keras_mpat.training.feature_scattering import FeatureScatteringTraining
 from keras_mpat.training.free_training import FreeTraining
 from keras_mpat.training.logit_pairing import LogitPairingTraining
@@ -22,6 +23,7 @@ from keras_mpat.training.strategy import AttackStrategy, Strategy, attacked
 from keras_mpat.training.trades import TRADESTraining
 
 __all__ = [
+    "ATLDTraining",
     "AdversarialTraining",
     "AttackStrategy",
     "FastTraining",

@@ -9,7 +9,11 @@ from keras import ops
 from keras_mpat.attacks import PGD
 from keras_mpat.attacks.attack import GradientAttack
 from keras_mpat.configurable import check_count
-from keras_mpat.losses.label_smoothing import check_smoothing, smoothing_term
+from keras_mpat.losses.label_smoothing import (
+    check_smoothing,
+    smoothing_term,
+    usual_smoothing,
+)
 from keras_mpat.losses.sinkhorn import transport_costs
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
@@ -84,7 +88,7 @@ class FeatureScatteringTraining(AttackStrategy):
         """The smoothing of labels of so many classes."""
         if self.label_smoothing is not None:
             return self.label_smoothing
-        return 0.5 if num_classes > 2 else 0.1
+        return usual_smoothing(num_classes)
 
     def perturb(self, model, x, y):
         return {"adversarial": attacked(self, self.attack, model, x, y)}

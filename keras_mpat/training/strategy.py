@@ -31,6 +31,8 @@ class Strategy(Configurable, abc.ABC):
     Attributes:
         updates_per_batch: optimizer steps per batch of data (Free: its replays).
         threat_model: what the training adversary may do, or None.
+        constants: names among the views that are no inputs, but numbers for `loss`.
+        logged: names of metrics that `build` makes, shown by `fit`.
         joint_forward: whether all views pass the network as one batch, with common
             BatchNorm statistics, instead of one after the other.
     """
@@ -38,6 +40,8 @@ class Strategy(Configurable, abc.ABC):
     updates_per_batch: int = 1
     joint_forward = False
     threat_model: Any = None
+    constants: tuple[str, ...] = ()
+    logged: tuple[str, ...] = ()
 
     def build(self, model) -> dict[str, Any]:
         """Creates the weights of the strategy by `model.add_weight`, by name."""

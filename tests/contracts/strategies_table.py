@@ -33,3 +33,7 @@ STRATEGIES = {
 }
 if backend.NAME == "tensorflow":  # refused on JAX
     STRATEGIES["fast-train"] = training.FastTraining(BALL, norm_mode="train")
+    small = {"widths": (8,), "blocks": 1, "label_smoothing": 0.1}
+    STRATEGIES["atld"] = training.ATLDTraining(BALL, **small)
+# Their attack of one example depends on the others in its batch.
+COUPLED = ("atld", "feature_scattering", "feature_scattering-l2")

@@ -1,0 +1,191 @@
+"""ATLD step by step: what moves, what is saved, and the inference behind it."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_mpat as mpat
+from keras_mpat.models.manifold_transformation import share_of_step
+from tests import toy
+
+pytestmark = pytest.mark.skipif(
+    mpat.backend.NAME != "tensorflow", reason="a second optimizer needs TensorFlow"
+)
+BALL = mpat.Linf(0.1)
+SMALL = {"widths": (8,), "blocks": 1}
+X, Y = toy.data(32)
+
+
+def _model(**options):
+    strategy = mpat.training.ATLDTraining(BALL, **SMALL | options)
+    return toy.model(strategy, classifier=toy.net())
+
+
+def _learned(model):
+    return toy.values(model.strategy_state["discriminator"].learned)
+
+
+def test_each_batch_moves_the_discriminator_twice_and_keras_does_not():
+    model = _model(decay=0.0)
+    names = {w.path for w in model.trainable_variables}
+    assert not names & {w.path for w in model.strategy_state["discriminator"].weights}
+    model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)
+    optimizer = model.strategy_state["discriminator_optimizer"]
+    assert int(optimizer.iterations) == 4 and int(model.optimizer.iterations) == 2
+    with pytest.raises(AssertionError):
+        toy.assert_same(_learned(model), _learned(_model(decay=0.0)))
+
+
+def test_its_first_update_is_the_gradient_of_the_published_loss():
+    """Against central differences of the loss, in NumPy's precision of one weight."""
+    model = _model(updates=1, decay=0.1, learning_rate=1.0, label_smoothing=0.2)
+    twin = _model(updates=1, decay=0.1, learning_rate=1.0, label_smoothing=0.2)
+    x = ops.convert_to_tensor(X)
+    views = model.perturb(x, Y)
+    natural = views["natural_logits"]
+    attacked = twin.logits_fn("batch_stats")(views["adversarial"])
+    network = twin.strategy_state["discriminator"]
+    soft = np.where(np.eye(2)[Y] == 1, 0.8, 0.2)
+
+    def loss():
+        told, named = network(natural, training=True, update=False)
+        seen, guessed = network(attacked, training=True, update=False)
+        told, seen = (ops.convert_to_numpy(z).astype("float64") for z in (told, seen))
+        value = np.log1p(np.exp(-told)).mean() + np.log1p(np.exp(seen)).mean()
+        for logits in (named, guessed):
+            logits = ops.convert_to_numpy(logits).astype("float64")
+            log = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+            value -= (soft * log).sum(1).mean()
+        squares = sum(np.sum(w.astype("float64") ** 2) for w in _learned(twin))
+        return value + 0.05 * squares
+
+    for index in (0, -2):  # the stem, and the kernel of the classes
+        weight = network.learned[index]
+        start = ops.convert_to_numpy(weight)
+        step = np.zeros_like(start)
+        step.flat[0] = 1e-2
+        weight.assign(start + step)
+        above = loss()
+        weight.assign(start - step)
+        slope = (above - loss()) / 2e-2
+        weight.assign(start)
+        moved = _learned(model)[index].flat[0] - start.flat[0]
+        assert -moved == pytest.approx(slope, rel=0.02, abs=2e-4)
+
+
+def test_the_attack_makes_images_easier_to_tell():
+    model = _model()
+    for _ in range(30):
+        logs = model.train_on_batch(X, Y, return_dict=True)
+    assert logs["divergence_after"] > logs["divergence_before"]
+    assert 0 <= logs["discriminator_accuracy"] <= 1
+
+
+def test_the_loss_is_that_of_the_example_whose_numbers_are_published():
+    strategy = mpat.training.ATLDTraining(BALL, label_smoothing=0.5, **SMALL)
+
+    class Model:
+        num_classes = 3
+
+        def supervised_loss(self, y, logits, weight):
+            return -ops.mean(
+                ops.take_along_axis(ops.log_softmax(logits), y[:, None], 1)
+            )
+
+        def head_loss(self, *_):
+            return 0.0
+
+    outputs = {
+        "adversarial": (ops.convert_to_tensor([[1.0, 0.5, 0.0]]), None),
+        "natural_logits": ops.convert_to_tensor([[2.0, 0.0, -1.0]]),
+        "balance": 0.105235,
+    }
+    loss = strategy.loss(Model(), ops.convert_to_tensor([0]), outputs, None)
+    assert float(loss) == pytest.approx(1.09473280, rel=1e-5)
+
+
+def test_the_discriminator_and_its_momentum_are_resumed(tmp_path):
+    model = _model()
+    model.train_on_batch(X, Y)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, again):
+        each.train_on_batch(X, Y)
+    toy.assert_same(_learned(model), _learned(again))
+    pair = [
+        m.strategy_state["discriminator_optimizer"].variables for m in (model, again)
+    ]
+    toy.assert_same(*map(toy.values, pair))
+
+
+def test_the_game_of_the_paper_learns_and_confuses_the_discriminator():
+    model = _model(game="gan", label_smoothing=0.1)
+    first = model.train_on_batch(X, Y, return_dict=True)
+    for _ in range(40):
+        last = model.train_on_batch(X, Y, return_dict=True)
+    assert last["ce_loss"] < 0.8 * first["ce_loss"]
+    assert -0.1 < last["divergence_after"] < np.log(2)  # a bound: below 0 for a bad one
+
+
+def test_validation_does_not_show_the_discriminator():
+    model = _model()
+    logs = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert not set(model.strategy.logged) & set(logs)
+
+
+def test_two_classes_with_half_of_the_label_given_away_are_refused():
+    with pytest.raises(ValueError, match=r"`label_smoothing` must lie in \[0, 0.5\)"):
+        _model(label_smoothing=0.5)
+
+
+def test_half_a_step_where_the_discriminator_is_unsure():
+    share = share_of_step(np.array([0.1, 0.3, 0.5, 0.69, 0.7, 0.9], "float32"))
+    np.testing.assert_array_equal(share, [1, 1, 0.5, 0.5, 1, 1])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = _model()
+    for _ in range(20):
+        model.train_on_batch(X, Y)
+    return model
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_inference_moves_each_input_towards_natural(trained, adaptive, tmp_path):
+    wrapper = mpat.models.InferenceManifoldTransformation(trained, adaptive=adaptive)
+    x = ops.convert_to_tensor(np.clip(X, 0.2, 0.8))
+    moved = ops.convert_to_numpy(wrapper.transformed(x))
+    shift = np.abs(moved - ops.convert_to_numpy(x))
+    allowed = (0.0, 0.05, 0.1) if adaptive else (0.0, 0.1)
+    nearest = np.min([np.abs(shift - a) for a in allowed], axis=0)
+    assert nearest.max() < 1e-6 and shift.max() > 0
+    network = trained.strategy_state["discriminator"]
+    before, _ = network(trained.classifier(x))
+    after, _ = network(trained.classifier(moved))
+    assert float(ops.mean(after)) > float(ops.mean(before))
+    np.testing.assert_allclose(
+        wrapper.predict(x, verbose=0), trained.classifier(moved), rtol=1e-5, atol=1e-6
+    )
+    wrapper.save(tmp_path / "wrapper.keras")
+    loaded = keras.models.load_model(tmp_path / "wrapper.keras")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), wrapper(x))
+
+
+def test_an_attack_goes_through_the_transformation(trained):
+    wrapper = mpat.models.InferenceManifoldTransformation(trained)
+    x_adv = mpat.attacks.PGD(BALL, steps=5)(wrapper, X, Y)
+    result = mpat.evaluation.evaluate_robustness(
+        wrapper, (X, Y), mpat.attacks.PGD(BALL, steps=5)
+    )
+    assert np.max(np.abs(ops.convert_to_numpy(x_adv) - X)) > 0.05
+    assert result.n == len(X)
+
+
+def test_a_model_without_a_discriminator_is_refused():
+    plain = toy.model(mpat.training.PGDTraining(BALL, steps=1))
+    for model in (plain, toy.net()):
+        with pytest.raises(ValueError, match="must be an AdversarialModel with"):
+            mpat.models.InferenceManifoldTransformation(model)
