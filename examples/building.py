@@ -74,7 +74,10 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     if settings.strategy == "free":
         common |= {"replays": settings.replays, "batch_size": settings.batch_size}
         return mpat.training.FreeTraining(threat_model, **common)
-    common |= {"step_size": settings.step_size, "norm_mode": settings.norm_mode}
+    common["norm_mode"] = settings.norm_mode
+    if settings.strategy == "atld":
+        return mpat.training.ATLDTraining(threat_model, **common)
+    common["step_size"] = settings.step_size
     if settings.strategy == "fast":
         return mpat.training.FastTraining(threat_model, **common)
     if settings.strategy == "trades":

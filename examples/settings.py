@@ -116,6 +116,7 @@ CHOICES = {
         "logit_pairing",
         "trades",
         "feature_scattering",
+        "atld",
     ),
     "head": tuple(HEADS),
     "model": (
@@ -133,15 +134,15 @@ CHOICES = {
     "jit": ("auto", "true", "false"),
 }
 _PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")  # several steps
-_HEADLESS = ("standard", *_PGD[1:])  # unless a head is asked for
+_HEADLESS = ("standard", "atld", *_PGD[1:])  # unless a head is asked for
 # Settings that only some values of another setting use.
 _NEEDS = {
     "steps": ("strategy", _PGD),
     "step_size": ("strategy", (*_PGD, "fast")),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
-    "warmup_epochs": ("strategy", (*_PGD, "fast", "free")),
-    "norm_mode": ("strategy", (*_PGD, "fast")),
+    "warmup_epochs": ("strategy", (*_PGD, "fast", "free", "atld")),
+    "norm_mode": ("strategy", (*_PGD, "fast", "atld")),
     "prototypes_per_class": ("head", ("soft_triple",)),
     "merge_threshold": ("head", ("soft_triple",)),
     "tau": ("head", ("soft_triple",)),

@@ -982,6 +982,27 @@ MUTATIONS = (
         "return True",
         "tests/tuning/test_space.py",
     ),
+    Mutation(
+        "ATLD's attack makes images hard to tell",
+        "training/atld.py",
+        "            return -values, values",
+        "            return values, values",
+        "tests/training/test_atld.py",
+    ),
+    Mutation(
+        "ATLD's discriminator learns from the classifier's side",
+        "training/atld.py",
+        "values = binary_divergence(told, seen)\n            values += soft",
+        "values = binary_divergence(seen, told)\n            values += soft",
+        "tests/training/test_atld.py",
+    ),
+    Mutation(
+        "ATLD's balance is upside down",
+        "losses/latent_matching.py",
+        "ratio = top / ops.where(bottom > 0, bottom, 1.0)",
+        "ratio = bottom / ops.where(top > 0, top, 1.0)",
+        "tests/losses/test_latent_matching.py",
+    ),
 )
 
 

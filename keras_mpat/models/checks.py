@@ -20,6 +20,7 @@ _INSTANCES = {
         "feature_scattering": (
             "training.FeatureScatteringTraining(keras_mpat.Linf(0.3))"
         ),
+        "atld": "training.ATLDTraining(keras_mpat.Linf(0.3))",
         "standard": "training.StandardTraining()",
     },
     Head: {

@@ -243,6 +243,19 @@ STRATEGIES = {
     "an unknown ascent of Free": "training.FreeTraining(ball, ascent='dml')",
     "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
+    "an unknown game of ATLD": "training.ATLDTraining(ball, game='wgan')",
+    "no update of the discriminator": "training.ATLDTraining(ball, updates=0)",
+    "a learning rate of the discriminator of 0": (
+        "training.ATLDTraining(ball, learning_rate=0)"
+    ),
+    "a discriminator without blocks": "mpat.layers.Discriminator(2, blocks=0)",
+    "a discriminator of one class": "mpat.layers.Discriminator(1)",
+    "inference of ATLD around a plain classifier": (
+        "models.InferenceManifoldTransformation(net)"
+    ),
+    "inference of ATLD around a model without a discriminator": (
+        "models.InferenceManifoldTransformation(model)"
+    ),
 }
 HEADS = {
     "no prototypes": "SoftTripleHead(2, prototypes_per_class=0)",
