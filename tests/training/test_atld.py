@@ -77,10 +77,11 @@ def test_its_first_update_is_the_gradient_of_the_published_loss():
 
 def test_the_attack_makes_images_easier_to_tell():
     model = _model()
-    for _ in range(30):
+    for _ in range(12):
+        model.reset_metrics()
         logs = model.train_on_batch(X, Y, return_dict=True)
-    assert logs["divergence_after"] > logs["divergence_before"]
-    assert 0 <= logs["discriminator_accuracy"] <= 1
+        assert logs["divergence_after"] > logs["divergence_before"]
+        assert 0 <= logs["discriminator_accuracy"] <= 1
 
 
 def test_the_loss_is_that_of_the_example_whose_numbers_are_published():
