@@ -6,7 +6,7 @@
 Nothing here has variables: prototypes and proxies belong to the heads in `layers`.
 """
 
-from keras_mpat.losses import angular_triplet, logit_pairing, n_pair
+from keras_mpat.losses import angular_triplet, logit_pairing, n_pair, nt_xent
 from keras_mpat.losses.proxy_anchor import ProxyAnchor
 from keras_mpat.losses.proxy_nca import ProxyNCA
 from keras_mpat.losses.soft_triple import SoftTriple
@@ -18,4 +18,5 @@ __all__ = [
     "angular_triplet",
     "logit_pairing",
     "n_pair",
+    "nt_xent",
 ]

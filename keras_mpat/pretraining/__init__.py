@@ -1,0 +1,7 @@
+"""Self-supervised adversarial initialisations: an encoder before any label is seen."""
+
+from keras_mpat.pretraining.views import SimCLRViews
+
+__all__ = [
+    "SimCLRViews",
+]
