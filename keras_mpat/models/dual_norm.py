@@ -58,8 +58,8 @@ def dual_norm(classifier) -> DualNorm:
     )
     if not twins:
         raise ValueError(
-            "`classifier` must have BatchNormalization layers: there are to be two sets "
-            f"of them. Received: name={classifier.name!r}, which has none. Use the "
+            "`classifier` must have BatchNormalization layers, to be given two sets of "
+            f"them. Received: name={classifier.name!r}, which has none. Use the "
             "classifier alone."
         )
     return DualNorm(standard, adversarial)
