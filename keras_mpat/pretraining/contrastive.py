@@ -69,7 +69,7 @@ class Contrastive(Steps, Fitting, keras.Model, abc.ABC):
         check_count("seed", seed, "Pass seed=0.", minimum=0)
         fix = "ACL and RoCL use 0.5."
         check_positive("temperature", temperature, "a factor on cosines", fix)
-        encoder = keras.Model(classifier.inputs, find_embedding(classifier))
+        encoder = keras.Model(classifier.inputs[0], find_embedding(classifier))
         self.example_shape = tuple(encoder.input_shape[1:])
         _check_images(self.example_shape, threat_model)
         threat_model.check_example(self.example_shape)

@@ -16,8 +16,6 @@ from keras_mpat.models import checks
 from keras_mpat.models.embedding import find_embedding
 from keras_mpat.pretraining.contrastive import Contrastive
 
-_SHOWN = 6  # mismatches that a message names
-
 
 def initialize(classifier, from_run, *, zero_last: bool = False):
     """Copies a pretrained encoder into a classifier, checked by name, shape and output.
@@ -72,12 +70,10 @@ def copy_weights(model, arrays: dict, name: str = "from_run") -> None:
         if shapes[0] != shapes[1]:
             wrong.append(f"{path} has shape {shapes[0]}, not {shapes[1]}")
     if wrong:
-        wrong = sorted(wrong)
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise ValueError(
             f"`{name}` must hold the weights of the classifier's architecture. "
-            f"Received: {', '.join(wrong[:_SHOWN])}{more}. Build the classifier as it "
-            "was for pretraining, with the same names of layers."
+            f"Received: {', '.join(sorted(wrong))}. Build the classifier as it was for "
+            "pretraining, with the same names of layers."
         )
     for path, weight in weights.items():
         weight.assign(arrays[path])
@@ -100,7 +96,7 @@ def _loaded(from_run):
 def _encoder(model):
     if isinstance(model, Contrastive):
         return model.encoder
-    return keras.Model(model.inputs, find_embedding(model))
+    return keras.Model(model.inputs[0], find_embedding(model))
 
 
 def _name(weight) -> str:

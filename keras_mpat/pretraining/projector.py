@@ -39,7 +39,7 @@ def with_projector(encoder, widths, *, batch_norm: bool):
             )
         if number < len(widths):
             x = layers.ReLU(name=named("relu"))(x)
-    return keras.Model(encoder.inputs, x, name="projections")
+    return keras.Model(encoder.inputs[0], x, name="projections")
 
 
 def _check(widths) -> None:

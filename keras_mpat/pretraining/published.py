@@ -66,7 +66,7 @@ def load_published(classifier, path, *, statistics: int = 1):
     check_count("statistics", statistics, "1 is ACL's adversarial set.", minimum=0)
     arrays = renamed(read_arrays(path), statistics)
     _check_normalization(classifier)
-    encoder = keras.Model(classifier.inputs, find_embedding(classifier))
+    encoder = keras.Model(classifier.inputs[0], find_embedding(classifier))
     copy_weights(encoder, arrays, "path")
     return classifier
 
@@ -86,8 +86,15 @@ def read_arrays(path) -> dict[str, np.ndarray]:
             f"path={str(path)!r}. Download the weights first."
         )
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except ValueError as error:
+            raise ValueError(
+                "`path` must hold arrays of numbers only: other objects are executed "
+                f"when they are read. Received: path={str(path)!r}. Save each tensor "
+                "as an array of its own."
+            ) from error
     # Here, because interop brings the whole of evaluation with it.
     from keras_mpat import interop
 
