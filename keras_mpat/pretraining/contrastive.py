@@ -18,7 +18,7 @@ from keras_mpat.attacks import PGD
 from keras_mpat.configurable import check_count, check_positive, numbers
 from keras_mpat.losses.nt_xent import nt_xent
 from keras_mpat.losses.weighting import weighted_mean
-from keras_mpat.models import checks, forward
+from keras_mpat.models import AdversarialModel, checks, forward
 from keras_mpat.models.embedding import find_embedding
 from keras_mpat.pretraining.fitting import Fitting
 from keras_mpat.pretraining.projector import with_projector
@@ -63,13 +63,14 @@ class Contrastive(Steps, Fitting, keras.Model, abc.ABC):
         name: str | None = None,
         **kwargs,
     ):
-        checks.check_classifier(classifier, Contrastive)
+        for wrapper in (Contrastive, AdversarialModel):
+            checks.check_classifier(classifier, wrapper)
         super().__init__(name=name, dtype="float32", **kwargs)
         check_threat_model(threat_model)
         check_count("seed", seed, "Pass seed=0.", minimum=0)
         fix = "ACL and RoCL use 0.5."
         check_positive("temperature", temperature, "a factor on cosines", fix)
-        encoder = keras.Model(classifier.inputs[0], find_embedding(classifier))
+        encoder = encoder_of(classifier)
         self.example_shape = tuple(encoder.input_shape[1:])
         _check_images(self.example_shape, threat_model)
         threat_model.check_example(self.example_shape)
@@ -189,6 +190,12 @@ class _Untracked:
     def __init__(self, classifier, encoder):
         self.classifier = classifier
         self.encoder = encoder
+
+
+def encoder_of(classifier) -> keras.Model:
+    """Images -> embeddings (B, D), on the classifier's own layers."""
+    embedding = find_embedding(classifier)
+    return keras.Model(classifier.inputs[0], embedding)
 
 
 def mean_of(values):

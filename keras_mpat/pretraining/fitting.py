@@ -19,12 +19,12 @@ _WEIGHTS = ("sample_weight", "class_weight")
 class Fitting:
     """Mixin in front of `keras.Model`."""
 
-    def compile(self, optimizer=None, *, jit_compile="auto", **kwargs):
+    def compile(self, optimizer=None, loss=None, *, jit_compile="auto", **kwargs):
         """As `keras.Model.compile`; `optimizer=None` is LARS at a constant rate.
 
         `jit_compile="auto"` is XLA on an accelerator and a plain graph on a CPU.
         """
-        _refuse(kwargs, _UNUSED, "the loss is NT-Xent")
+        _refuse({"loss": loss, **kwargs}, _UNUSED, "the loss is NT-Xent")
         if optimizer is None:
             optimizer = LARS(self.learning_rate)
         optimizer = known_to_keras(

@@ -13,8 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat.models import checks
-from keras_mpat.models.embedding import find_embedding
-from keras_mpat.pretraining.contrastive import Contrastive
+from keras_mpat.pretraining.contrastive import Contrastive, encoder_of
 
 
 def initialize(classifier, from_run, *, zero_last: bool = False):
@@ -96,7 +95,7 @@ def _loaded(from_run):
 def _encoder(model):
     if isinstance(model, Contrastive):
         return model.encoder
-    return keras.Model(model.inputs[0], find_embedding(model))
+    return encoder_of(model)
 
 
 def _name(weight) -> str:

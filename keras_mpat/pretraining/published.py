@@ -10,13 +10,12 @@ by torch with `weights_only=True`, where torch is installed.
 import re
 from pathlib import Path
 
-import keras
 import numpy as np
 from keras import layers
 
 from keras_mpat.configurable import check_count
 from keras_mpat.models import checks
-from keras_mpat.models.embedding import find_embedding
+from keras_mpat.pretraining.contrastive import encoder_of
 from keras_mpat.pretraining.initialize import copy_weights
 
 # Inside ACL's nets, for CIFAR, too.
@@ -66,8 +65,7 @@ def load_published(classifier, path, *, statistics: int = 1):
     check_count("statistics", statistics, "1 is ACL's adversarial set.", minimum=0)
     arrays = renamed(read_arrays(path), statistics)
     _check_normalization(classifier)
-    encoder = keras.Model(classifier.inputs[0], find_embedding(classifier))
-    copy_weights(encoder, arrays, "path")
+    copy_weights(encoder_of(classifier), arrays, "path")
     return classifier
 
 
