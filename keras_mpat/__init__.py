@@ -63,6 +63,7 @@ __all__ = [
     "models",
     "noise",
     "objectives",
+    "pretraining",
     "replace_head",
     "schedules",
     "training",
@@ -71,7 +72,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Loads data sets, evaluation, interop and tuning when they are first used."""
-    if name in ("datasets", "evaluation", "interop", "tuning"):
+    """Loads the units that training does not need when they are first used."""
+    if name in ("datasets", "evaluation", "interop", "pretraining", "tuning"):
         return importlib.import_module(f"keras_mpat.{name}")
     raise AttributeError(f"module 'keras_mpat' has no attribute {name!r}")

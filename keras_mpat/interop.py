@@ -13,6 +13,7 @@ implementation can then be laid beside ours (`evaluation.Verification`).
 """
 
 import importlib.util
+import pickle
 
 from keras_mpat import backend
 from keras_mpat.evaluation.loading import load_classifier
@@ -85,6 +86,47 @@ def as_torch(model_or_path) -> TorchClassifier:
     """
     _check_backend()
     return TorchClassifier(load_classifier(model_or_path))
+
+
+def read_torch_weights(path) -> dict:
+    """The tensors of a torch checkpoint as NumPy arrays by name, on any backend.
+
+    The file is read with `weights_only=True`: nothing in it is executed. Of a
+    checkpoint with more in it, `state_dict` (or ACL's `P_state`) is taken.
+
+    Args:
+        path: a `.pt` or `.pth` file.
+
+    Raises:
+        ValueError: it holds no weights, or objects that could only be executed.
+        ImportError: torch is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ImportError(
+            "`path` must be a .npz file where torch is not installed. Received: "
+            f"path={str(path)!r}. Save the state_dict with numpy.savez, or install "
+            "torch."
+        )
+    import torch  # on other backends, too
+
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            "`path` must hold tensors only: other objects are executed when they are "
+            f"read. Received: path={str(path)!r}. Save its state_dict alone."
+        ) from error
+    for name in ("state_dict", "P_state"):
+        if isinstance(stored, dict) and name in stored:
+            stored = stored[name]
+    tensors = isinstance(stored, dict) and all(map(torch.is_tensor, stored.values()))
+    if not tensors or not stored:
+        raise ValueError(
+            "`path` must hold a state_dict: tensors by name. Received: "
+            f"path={str(path)!r}, which holds a {type(stored).__name__}. Save "
+            "model.state_dict()."
+        )
+    return {name: tensor.numpy() for name, tensor in stored.items()}
 
 
 def _check_backend() -> None:

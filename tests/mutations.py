@@ -1003,6 +1003,41 @@ MUTATIONS = (
         "ratio = bottom / ops.where(top > 0, top, 1.0)",
         "tests/losses/test_latent_matching.py",
     ),
+    Mutation(
+        "NT-Xent counts a projection among its own negatives",
+        "losses/nt_xent.py",
+        "masked_logsumexp(similarities, other, axis=-1)",
+        "masked_logsumexp(similarities, other | ~other, axis=-1)",
+        "tests/losses/test_nt_xent.py",
+    ),
+    Mutation(
+        "NT-Xent divides three views by their two positives",
+        "losses/nt_xent.py",
+        "return (len(views) - 1) * normalizer - pull",
+        "return normalizer - pull / (len(views) - 1)",
+        "tests/losses/test_nt_xent.py",
+    ),
+    Mutation(
+        "the clean views of ACL pass the adversarial statistics",
+        "pretraining/acl.py",
+        '(self.clean_network, "clean")):',
+        '(self.network, "clean")):',
+        "tests/pretraining/test_methods.py",
+    ),
+    Mutation(
+        "crops resized from outside the crop",
+        "pretraining/views.py",
+        "weights = ops.where(inside, weights, 0.0)",
+        "weights = ops.where(inside | ~inside, weights, 0.0)",
+        "tests/pretraining/test_views.py",
+    ),
+    Mutation(
+        "a continued run begins the order of its images anew",
+        "pretraining/running.py",
+        "_Ordered(images, batch_size, model.seed, done)",
+        "_Ordered(images, batch_size, model.seed, 0)",
+        "tests/pretraining/test_running.py",
+    ),
 )
 
 

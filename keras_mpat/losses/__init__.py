@@ -12,6 +12,7 @@ from keras_mpat.losses import (
     label_smoothing,
     logit_pairing,
     n_pair,
+    nt_xent,
     sinkhorn,
 )
 from keras_mpat.losses.proxy_anchor import ProxyAnchor
@@ -27,5 +28,6 @@ __all__ = [
     "label_smoothing",
     "logit_pairing",
     "n_pair",
+    "nt_xent",
     "sinkhorn",
 ]

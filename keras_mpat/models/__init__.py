@@ -6,13 +6,14 @@
 In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18`, `resnet50` and
 `wide_resnet` build plain functional models; `as_logits` turns a softmax output into
 logits; `feature_model` and `find_embedding` show where the embedding is; `replace_head`
-puts a head on it; `interpolate` mixes the weights of two;
-`InferenceManifoldTransformation` is ATLD's inference. Subclassed classifiers:
-`subclassed.py`.
+puts a head on it; `dual_norm` gives it a second set of BatchNormalization;
+`interpolate` mixes the weights of two; `InferenceManifoldTransformation` is ATLD's
+inference. Subclassed classifiers: `subclassed.py`.
 """
 
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.as_logits import as_logits, ends_in_softmax
+from keras_mpat.models.dual_norm import dual_norm
 from keras_mpat.models.embedding import feature_model, find_embedding
 from keras_mpat.models.interpolate import interpolate
 from keras_mpat.models.lenet import lenet, lenet_tla
@@ -27,6 +28,7 @@ __all__ = [
     "AdversarialModel",
     "InferenceManifoldTransformation",
     "as_logits",
+    "dual_norm",
     "ends_in_softmax",
     "feature_model",
     "find_embedding",

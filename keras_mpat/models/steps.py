@@ -91,7 +91,24 @@ class TensorFlowSteps(_Validation):
             return self.attack_validation_batch(data)
 
 
-class JaxSteps(_Validation):
+class Stateless:
+    """Mixin for JAX: calls that write to variables, as functions of their values."""
+
+    def _stateless(self, call, trainable, others):
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, others, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            result = call()
+        return (
+            result,
+            [_current(scope, variable) for variable in self.trainable_variables],
+            [_current(scope, variable) for variable in self.non_trainable_variables],
+        )
+
+
+class JaxSteps(Stateless, _Validation):
     """The same steps without side effects."""
 
     def train_step(self, state, data):
@@ -142,19 +159,6 @@ class JaxSteps(_Validation):
             logs = self.attack_validation_batch(data)
         metrics = [_current(scope, variable) for variable in self.metrics_variables]
         return logs, (trainable, others, metrics)
-
-    def _stateless(self, call, trainable, others):
-        mapping = [
-            *zip(self.trainable_variables, trainable, strict=True),
-            *zip(self.non_trainable_variables, others, strict=True),
-        ]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            result = call()
-        return (
-            result,
-            [_current(scope, variable) for variable in self.trainable_variables],
-            [_current(scope, variable) for variable in self.non_trainable_variables],
-        )
 
 
 def _current(scope, variable):

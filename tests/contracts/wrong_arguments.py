@@ -552,3 +552,66 @@ TUNING = {
         "mpat.tuning.RobustHyperModel(toy.named, (x, y), (x, y), ball, epochs=0)"
     ),
 }
+
+_ENCODER = "vision.classifier, ball"
+PRETRAINING = {
+    "a number for the ball of RoCL": "pretraining.RoCL(vision.classifier, 0.1)",
+    "an unknown mode of ACL": f"pretraining.ACL({_ENCODER}, mode='a2b')",
+    "no steps of RoCL": f"pretraining.RoCL({_ENCODER}, steps=0)",
+    "a temperature of 0": f"pretraining.RoCL({_ENCODER}, temperature=0)",
+    "a projector without layers": f"pretraining.RoCL({_ENCODER}, projection=())",
+    "a layer of the projector without units": (
+        f"pretraining.ACL({_ENCODER}, projection=(8, 0))"
+    ),
+    "a pair_weight below 0": f"pretraining.RoCL({_ENCODER}, pair_weight=-1)",
+    "views by name": f"pretraining.RoCL({_ENCODER}, views='simclr')",
+    "tables of features to take views of": "pretraining.ACL(net, ball)",
+    "an AdversarialModel to pretrain": "pretraining.ACL(vision, ball)",
+    "bounds per pixel in pretraining": (
+        "pretraining.ACL(vision.classifier, "
+        "Linf(0.1, bounds=(images[0], images[0] + 1)))"
+    ),
+    "crops larger than the image": "pretraining.SimCLRViews(crop_scale=(0.1, 2))",
+    "one strength for four operations": "pretraining.SimCLRViews(jitter=0.4)",
+    "a share of gray images above 1": "pretraining.SimCLRViews(gray_share=20)",
+    "colors of images that are gray": (
+        "pretraining.SimCLRViews(jitter=(0.4, 0.4, 0.4, 0.1))"
+        "(images[..., :1], mpat.noise.keys(0, 16))"
+    ),
+    "NT-Xent of one view": "losses.nt_xent.nt_xent(x)",
+    "NT-Xent of a batch of one": "losses.nt_xent.nt_xent(x[:1], x[:1])",
+    "a loss in pretraining": f"pretraining.ACL({_ENCODER}).compile('sgd', 'mse')",
+    "an optimizer in pretraining by a wrong name": (
+        f"pretraining.ACL({_ENCODER}).compile('lasr')"
+    ),
+    "weights of images in pretraining": (
+        f"pretraining.ACL({_ENCODER}).fit(images, sample_weight=y)"
+    ),
+    "gray levels in pretraining": f"pretraining.RoCL({_ENCODER}).fit(images + 255)",
+    "a batch of one image in pretraining": (
+        f"pretraining.RoCL({_ENCODER}).fit(images, batch_size=1)"
+    ),
+    "a last batch of one image in pretraining": (
+        f"pretraining.RoCL({_ENCODER}).fit(images[:9], batch_size=8)"
+    ),
+    "a batch of pretraining larger than the data": (
+        f"pretraining.pretrain(pretraining.ACL({_ENCODER}), images, epochs=1)"
+    ),
+    "no epochs of pretraining": (
+        f"pretraining.pretrain(pretraining.ACL({_ENCODER}), images, epochs=0)"
+    ),
+    "a classifier in place of a method": (
+        "pretraining.pretrain(vision.classifier, images, epochs=1)"
+    ),
+    "a run of pretraining that is not there": "pretraining.initialize(net, 'nowhere')",
+    "an encoder of another width": (
+        "pretraining.initialize(net, keras.Sequential([keras.Input((4,)), "
+        "layers.Dense(9, name='hidden'), layers.Dense(2)]))"
+    ),
+    "published weights that are not there": (
+        "pretraining.load_published(vision.classifier, 'acl.npz')"
+    ),
+    "momentum of LARS that is 1": "pretraining.LARS(0.1, momentum=1)",
+    "trust of LARS that is 0": "pretraining.LARS(0.1, trust=0)",
+    "two sets of norms for a net without": "models.dual_norm(net)",
+}

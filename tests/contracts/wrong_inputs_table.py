@@ -24,6 +24,7 @@ from keras import layers
 import keras_mpat as mpat
 from keras_mpat import AdversarialModel, L2, Linf, SoftTripleHead
 from keras_mpat import attacks, callbacks, datasets, losses, metrics, models, training
+from keras_mpat import pretraining
 from keras_mpat.evaluation import evaluate_robustness
 from tests import toy
 
@@ -120,6 +121,7 @@ TABLES = {
         "Latent analyses": wrong_data.LATENT,
         "Curves and surfaces": wrong_data.FIGURES,
         "Model cards and verification": wrong_data.CARDS,
+        "Pretraining": wrong_arguments.PRETRAINING,
         "Searches": wrong_arguments.TUNING,
         "Data sets": wrong_data.DATASETS,
         "Command line": wrong_data.COMMANDS,

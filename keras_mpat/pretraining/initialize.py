@@ -1,0 +1,118 @@
+"""From a pretrained encoder to a classifier of the same architecture.
+
+classifier = models.resnet18(10)
+initialize(classifier, "runs/acl")
+AdversarialModel(classifier, strategy=PGDTraining(...), head=SoftTripleHead(10))
+"""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mpat.models import checks
+from keras_mpat.pretraining.contrastive import Contrastive, encoder_of
+
+
+def initialize(classifier, from_run, *, zero_last: bool = False):
+    """Copies a pretrained encoder into a classifier, checked by name, shape and output.
+
+    Of ACL the statistics of adversarial images are taken. The last layer keeps its
+    weights. Nothing is copied unless everything fits.
+
+    Args:
+        classifier: the classifier to be fine-tuned, of the architecture that was
+            pretrained, layers of the same names.
+        from_run: a `RoCL` or `ACL`, a classifier, the `.keras` file of either, or the
+            folder of `pretrain`.
+        zero_last: set the layers after the embedding to zero, as ACL's fine-tuning
+            does. Default False.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        ValueError: no such file, or layers, shapes or constants that differ; the
+            message names them.
+    """
+    checks.check_classifier(classifier, Contrastive)
+    source = _encoder(_loaded(from_run))
+    target = _encoder(classifier)
+    copy_weights(target, {_name(w): ops.convert_to_numpy(w) for w in source.weights})
+    _check_outputs(source, target)
+    if zero_last:
+        encoded = {id(weight) for weight in target.weights}
+        for weight in classifier.trainable_weights:
+            if id(weight) not in encoded:
+                weight.assign(ops.zeros_like(weight))
+    return classifier
+
+
+def copy_weights(model, arrays: dict, name: str = "from_run") -> None:
+    """Assigns arrays by the names of weights, all of them or none.
+
+    Args:
+        model: a built model.
+        arrays: NumPy arrays by path, such as "stem_conv/kernel".
+        name: the argument that they come from, for the message.
+
+    Raises:
+        ValueError: names or shapes that differ.
+    """
+    weights = {_name(weight): weight for weight in model.weights}
+    wrong = [f"{path} is missing" for path in weights if path not in arrays]
+    wrong += [f"{path} is unknown" for path in arrays if path not in weights]
+    for path in weights.keys() & arrays.keys():
+        shapes = arrays[path].shape, tuple(weights[path].shape)
+        if shapes[0] != shapes[1]:
+            wrong.append(f"{path} has shape {shapes[0]}, not {shapes[1]}")
+    if wrong:
+        raise ValueError(
+            f"`{name}` must hold the weights of the classifier's architecture. "
+            f"Received: {', '.join(sorted(wrong))}. Build the classifier as it was for "
+            "pretraining, with the same names of layers."
+        )
+    for path, weight in weights.items():
+        weight.assign(arrays[path])
+
+
+def _loaded(from_run):
+    if isinstance(from_run, keras.Model):
+        return from_run
+    path = Path(from_run) if isinstance(from_run, (str, os.PathLike)) else None
+    if path is not None and path.is_dir():
+        path = path / "model.keras"
+    if path is None or not path.is_file():
+        raise ValueError(
+            "`from_run` must be a model, a .keras file, or a folder with model.keras. "
+            f"Received: from_run={from_run!r}. Pass the run_dir of pretraining."
+        )
+    return keras.saving.load_model(path, compile=False)
+
+
+def _encoder(model):
+    if isinstance(model, Contrastive):
+        return model.encoder
+    return encoder_of(model)
+
+
+def _name(weight) -> str:
+    return weight.path
+
+
+def _check_outputs(source, target) -> None:
+    """Raises unless equal weights give equal embeddings: constants may differ."""
+    probe = np.random.default_rng(0).random((2, *source.input_shape[1:]), "float32")
+    expected, found = (
+        ops.convert_to_numpy(ops.cast(model(probe, training=False), "float32"))
+        for model in (source, target)
+    )
+    if not np.allclose(expected, found, 1e-3, 1e-4, equal_nan=True):
+        raise ValueError(
+            "`classifier` must differ from the pretrained one by its weights only. "
+            "Received: other embeddings for the same weights, so another activation "
+            "or other constants, such as a Normalization's mean. Build it as it was "
+            "for pretraining."
+        )
