@@ -50,8 +50,7 @@ class InferenceManifoldTransformation(keras.Model):
         if not found:
             raise ValueError(
                 "`model` must be an AdversarialModel with a discriminator. Received: "
-                f"{type(model).__name__} {model.name!r}. Train it with "
-                "training.ATLDTraining."
+                f"{type(model).__name__}. Train it with training.ATLDTraining."
             )
         if step_size is not None:
             check_positive("step_size", step_size, "a length", "Published: epsilon.")
