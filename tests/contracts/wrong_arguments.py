@@ -606,7 +606,7 @@ PRETRAINING = {
     "a run of pretraining that is not there": "pretraining.initialize(net, 'nowhere')",
     "an encoder of another width": (
         "pretraining.initialize(net, keras.Sequential([keras.Input((4,)), "
-        "layers.Dense(9, name='hidden'), layers.Dense(2)]))"
+        "layers.Dense(9, name='hidden'), layers.Dense(2)], name='net'))"
     ),
     "published weights that are not there": (
         "pretraining.load_published(vision.classifier, 'acl.npz')"
