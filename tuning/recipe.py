@@ -77,10 +77,9 @@ class RecipeHyperModel(SearchableHyperModel):
         return [PrototypeMerging(threshold)] if threshold else []
 
     def identity(self) -> dict[str, Any]:
-        settings = self.first.to_dict()
-        searched = {name: settings.pop(name) for name in self.space.tuned}
-        del searched
-        return settings | {"space": self.space.to_dict()}
+        every, tuned = self.first.to_dict(), self.space.tuned
+        fixed = {name: value for name, value in every.items() if name not in tuned}
+        return fixed | {"space": self.space.to_dict()}
 
     def about(self) -> dict[str, Any]:
         first = self.first

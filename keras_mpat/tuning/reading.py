@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from keras_mpat.tuning.job import read_outcome
 from keras_mpat.tuning.plan import Plan, SearchFile
 from keras_mpat.tuning.results import SearchResult, TrialResult
@@ -21,7 +19,6 @@ def read_result(plan: Plan, hyper_model) -> SearchResult:
     """
     known = SearchFile(plan.folder).read()
     trials = tuple(_trials(plan))
-    labels = np.ravel(hyper_model.validation[1]).astype("int64")
     result = SearchResult(
         folder=plan.folder,
         objective=plan.objective,
@@ -29,8 +26,8 @@ def read_result(plan: Plan, hyper_model) -> SearchResult:
         trials=trials,
         tuned=plan.space.tuned,
         about=hyper_model.about() | _about(plan, known),
-        examples=len(labels),
-        majority=float(np.bincount(labels).max() / len(labels)),
+        examples=len(hyper_model.validation[1]),
+        majority=hyper_model.majority,
         seconds=sum(trial.seconds for trial in trials),
         finished=bool(known.get("finished")),
         stopped=known.get("stopped", ""),

@@ -16,7 +16,6 @@ import keras_tuner
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_positive
 from keras_mpat.tuning import distributed
-from keras_mpat.tuning.hyper_model import RobustHyperModel
 from keras_mpat.tuning.job import read_outcome
 from keras_mpat.tuning.locks import locked
 from keras_mpat.tuning.oracles import TUNERS, make_oracle
@@ -27,6 +26,7 @@ from keras_mpat.tuning.progress import SearchProgress
 from keras_mpat.tuning.reading import read_result
 from keras_mpat.tuning.report import write_report
 from keras_mpat.tuning.results import SearchResult
+from keras_mpat.tuning.searchable import SearchableHyperModel
 from keras_mpat.tuning.tuner import TrialTuner
 
 OBJECTIVE = "val_robust_accuracy"
@@ -44,7 +44,7 @@ class _Budget:
 
 
 def search(
-    hyper_model: RobustHyperModel,
+    hyper_model: SearchableHyperModel,
     *,
     search_dir: str | os.PathLike,
     tuner: str = "bayesian",

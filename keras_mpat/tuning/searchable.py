@@ -28,6 +28,12 @@ class SearchableHyperModel(keras_tuner.HyperModel):
         """C, by the largest label of the validation images."""
         return int(np.max(self.validation[1])) + 1
 
+    @property
+    def majority(self) -> float:
+        """Share of the largest class among the validation images."""
+        labels = np.ravel(self.validation[1]).astype("int64")
+        return float(np.bincount(labels).max() / len(labels))
+
     def model(self, values: dict[str, Any], *, seed: int):
         """The compiled model of a point: hyper-parameters by name, seed of weights."""
         raise NotImplementedError

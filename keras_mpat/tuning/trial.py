@@ -69,12 +69,12 @@ def run(hyper_model, job: Job, tell) -> Outcome:
     """Trains every seed, from where it was left.
 
     Args:
-        hyper_model: a `RobustHyperModel`.
+        hyper_model: a `SearchableHyperModel`.
         job: what to do.
         tell: called with (seed, epochs done, figures) after each epoch.
     """
     kept_seeds: list[KeptEpochs] = []
-    majority = _majority(hyper_model.validation[1])
+    majority = hyper_model.majority
     for seed in range(job.seeds):
         past = None if job.past is None else Path(job.past) / f"seed_{seed}"
 
@@ -170,11 +170,6 @@ def _figures(kept: list[KeptEpochs], job: Job) -> dict[str, Any]:
         "seconds": round(sum(each.seconds for each in kept), 2),
         "history": [each.history for each in kept],
     }
-
-
-def _majority(labels) -> float:
-    """Share of the largest class."""
-    return float(np.max(np.bincount(np.ravel(labels).astype("int64"))) / len(labels))
 
 
 def die_with(parent: int) -> None:
