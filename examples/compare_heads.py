@@ -8,14 +8,13 @@ an interruption; `--minutes` begins no cell after that time, and `--parts 2 --pa
 beside `--parts 2 --part 1` share the cells between two processes.
 """
 
-import json
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cells as comparison
 import evaluate
 import settings as run_settings
 import train as training_script
@@ -95,7 +94,6 @@ def measure(settings, run_dir: Path, *, data_dir, limit, restarted) -> dict[str,
     rows = RunDirectory(run_dir, settings.to_dict()).rows()
     merging = read_merging(run_dir)
     return {
-        **_identity(settings, limit, restarted),
         "device": record["device"],
         "n": result.n,
         "clean": result.clean_accuracy,
@@ -115,7 +113,7 @@ def table(results: dict[tuple, dict[str, Any]]) -> str:
     """
     columns = ["clean", *ON_ALL, RESTARTED]
     head = ["method", "warm-up", "seeds", *columns, "s/epoch", "collapsed", "left"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for warmup in sorted({key[1] for key in results}, reverse=True):
         for method in METHODS:
             found = [r for key, r in results.items() if key[:2] == (method, warmup)]
@@ -134,88 +132,36 @@ def table(results: dict[tuple, dict[str, Any]]) -> str:
                     ", ".join("/".join(map(str, counts)) for counts in left),
                 ]
             )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return comparison.markdown(lines)
 
 
 def compare(given) -> str:
     """Runs the cells that are missing; returns the table of those that are done."""
-    seeds = _integers("seeds", given.seeds)
-    warmups = _integers("warmups", given.warmups)
-    if given.part >= given.parts:
-        raise ValueError(
-            f"`part` must be below `parts`. Received: part={given.part}, parts="
-            f"{given.parts}. Parts are counted from 0."
-        )
-    runs, folder = Path(given.run_dir), Path(given.results)
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
-    every = list(
-        cells(given.dataset, given.epochs, warmups, seeds, given.train_examples)
-    )
-    _finished(folder, every, given)  # refuses those of other settings at once
-    begun, spent = time.perf_counter(), []
-    mine = every[given.part :: given.parts]
-    mine = [cell for cell in mine if not _file(folder, cell).exists()]
-    for number, cell in enumerate(mine):
-        if time.perf_counter() - begun > 60 * given.minutes:
-            print(f"{given.minutes} minutes are over; the same command continues.")
-            break
-        left = len(mine) - number
-        rest = f"about {statistics.mean(spent) * left / 60:.0f} min" if spent else "?"
-        print(f"{cell[0]} {cell[1]}: {left} cells left, {rest}", flush=True)
-        start = time.perf_counter()
-        found = measure(
-            cell[-1],
-            runs / cell[0],
-            data_dir=given.data_dir,
-            limit=given.limit,
-            restarted=given.restarted,
-        )
-        spent.append(time.perf_counter() - start)
-        write_whole(_file(folder, cell), json.dumps(found, indent=1) + "\n")
-    results = _finished(folder, every, given)
+    seeds = comparison.integers("seeds", given.seeds)
+    warmups = comparison.integers("warmups", given.warmups)
+    size = {"limit": given.limit, "restarted": given.restarted}
+    limit = given.train_examples
+    every = {
+        cell[0]: cell
+        for cell in cells(given.dataset, given.epochs, warmups, seeds, limit)
+    }
+    listed = [
+        comparison.Cell(name, cell[1], {"settings": cell[-1].to_dict(), **size})
+        for name, cell in every.items()
+    ]
+    folder, runs = Path(given.results), Path(given.run_dir)
+
+    def measured(cell: comparison.Cell) -> dict[str, Any]:
+        settings = every[cell.name][-1]
+        return measure(settings, runs / cell.name, data_dir=given.data_dir, **size)
+
+    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
+    comparison.run(listed, measured, folder / "cells", **shares)
+    found = comparison.finished(folder / "cells", listed)
+    results = {every[name][1:4]: values for name, values in found.items()}
     text = table(results) if results else "No cell is finished.\n"
     write_whole(folder / "table.md", text)
     return text
-
-
-def _finished(folder: Path, every: list[tuple], given) -> dict[tuple, dict[str, Any]]:
-    return {
-        cell[1:4]: _read(
-            _file(folder, cell), _identity(cell[-1], given.limit, given.restarted)
-        )
-        for cell in every
-        if _file(folder, cell).exists()
-    }
-
-
-def _identity(settings, limit, restarted) -> dict[str, Any]:
-    given = {"settings": settings.to_dict(), "limit": limit, "restarted": restarted}
-    return json.loads(json.dumps(given))  # as it is read again
-
-
-def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    for name, value in identity.items():
-        if found[name] != value:
-            raise ValueError(
-                "`results` must be a new folder or hold cells of the same settings. "
-                f"Received: {path}, whose {name} differ. Pass another folder."
-            )
-    return found
-
-
-def _integers(name: str, texts) -> list[int]:
-    try:
-        return [int(text) for text in texts]
-    except ValueError:
-        raise ValueError(
-            f"`{name}` must be integers. Received: {name}={','.join(texts)}. Pass "
-            f"{name}=0,1,2."
-        ) from None
-
-
-def _file(folder: Path, cell: tuple) -> Path:
-    return folder / "cells" / f"{cell[0]}.json"
 
 
 def main(_) -> None:
@@ -227,9 +173,7 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("run_dir", "runs/heads", "Folder of the runs, one per cell.")
-    flags.DEFINE_string("results", "results/heads", "Folder of the figures.")
-    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    comparison.define_flags(run_dir="runs/heads", results="results/heads")
     flags.DEFINE_string("dataset", "mnist_2", "Data set with two classes.")
     flags.DEFINE_integer("epochs", 10, "Passes over the data.", lower_bound=1)
     flags.DEFINE_list("warmups", ["2", "0"], "Epochs in which epsilon grows from 0.")
@@ -237,7 +181,4 @@ if __name__ == "__main__":
     flags.DEFINE_integer("train_examples", None, "First training images only.")
     flags.DEFINE_integer("limit", None, "First test images only.", lower_bound=1)
     flags.DEFINE_integer("restarted", 1000, "Test images for 20 x PGD-100.")
-    flags.DEFINE_float("minutes", 1e9, "Begins no cell after so many minutes.")
-    flags.DEFINE_integer("parts", 1, "Processes that share the cells.", lower_bound=1)
-    flags.DEFINE_integer("part", 0, "Which of them this one is.", lower_bound=0)
     app.run(main)

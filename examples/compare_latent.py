@@ -9,11 +9,11 @@ knows it. One small file per finished cell, and table.md. The same command conti
 after an interruption; `--parts 2 --part 0` beside `--parts 2 --part 1` share the cells.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import cells as comparison
 import keras
 import numpy as np
 import settings as run_settings
@@ -74,7 +74,7 @@ def measure(settings, run_dir: Path, *, data_dir, limit, known: int) -> dict[str
     x_train, y_train, _ = datasets.arrays(split="train", **where)
     near, y = ev.embeddings(model, x_train), y.astype("int64")
     detector = ev.Detector().fit(near, y_train)
-    values: dict[str, Any] = {"settings": settings.to_dict(), "n": len(y)}
+    values: dict[str, Any] = {"n": len(y)}
     for epsilon, steps in ((SMALL, 20), (LARGE, 100)):
         ball = mpat.Linf(epsilon)
         attack = attacks.PGD(ball, steps=steps, step_size=2.5 * epsilon / steps)
@@ -119,7 +119,7 @@ def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
     """Both tables as Markdown, with the paper's figures in brackets."""
     head = ["method", f"clean / PGD-100 at {LARGE}", f"r at {SMALL}", f"r at {LARGE}"]
     head += ["twin", "neighbors, attacked", "neighbors, clean"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for (method, trained), found in results.items():
         if trained != LARGE:
             continue
@@ -134,10 +134,10 @@ def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
         both = " / ".join(f"{100 * share:.2f}" for share in accuracies)
         twin = f"{large['twin']:.3f}"
         lines.append([method, both, *figures[:2], twin, *figures[2:]])
-    text = _markdown(lines)
+    text = comparison.markdown(lines)
     head = [f"method, trained at {SMALL}", f"clean / PGD-100 at {LARGE}", "AUC"]
     head += ["AUC, first images", "adaptive", "wrong and accepted", "adaptive"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for (method, trained), found in results.items():
         if trained != SMALL:
             continue
@@ -153,33 +153,28 @@ def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
                 *(f"{100 * one['escaped']:.1f}" for one in both),
             ]
         )
-    return f"{text}\n{_markdown(lines)}"
-
-
-def _markdown(lines) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return f"{text}\n{comparison.markdown(lines)}"
 
 
 def compare(given) -> str:
     """Runs the cells that are missing; returns the tables of those that are done."""
-    folder, every = Path(given.results), cells()
-    (folder / "cells").mkdir(parents=True, exist_ok=True)
-    names = {cell: f"{n:02d}" for n, cell in enumerate(every)}
-    for number, (cell, settings) in enumerate(every.items()):
-        path = folder / "cells" / f"{names[cell]}.json"
-        if number % given.parts != given.part or path.exists():
-            continue
-        print(f"{cell[0]}, trained at {cell[1]}", flush=True)
-        options = {"data_dir": given.data_dir, "limit": given.limit}
-        run_dir = Path(given.run_dir) / names[cell]
-        found = measure(settings, run_dir, known=given.known, **options)
-        write_whole(path, json.dumps(found, indent=1) + "\n")
-    results = {}
-    for cell, name in names.items():
-        path = folder / "cells" / f"{name}.json"
-        if path.exists():
-            results[cell] = json.loads(path.read_text(encoding="utf-8"))
-    text = table(results)
+    every = {f"{number:02d}": pair for number, pair in enumerate(cells().items())}
+    listed = [
+        comparison.Cell(
+            name, f"{method}, trained at {trained}", {"settings": settings.to_dict()}
+        )
+        for name, ((method, trained), settings) in every.items()
+    ]
+    folder, runs = Path(given.results), Path(given.run_dir)
+    options = {"data_dir": given.data_dir, "limit": given.limit, "known": given.known}
+
+    def measured(cell: comparison.Cell) -> dict[str, Any]:
+        return measure(every[cell.name][1], runs / cell.name, **options)
+
+    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
+    comparison.run(listed, measured, folder / "cells", **shares)
+    found = comparison.finished(folder / "cells", listed)
+    text = table({every[name][0]: values for name, values in found.items()})
     write_whole(folder / "table.md", text)
     return text
 
@@ -193,11 +188,7 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("run_dir", "runs/latent", "Folder of the runs, one per cell.")
-    flags.DEFINE_string("results", "results/latent_mnist", "Folder of the figures.")
-    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    comparison.define_flags(run_dir="runs/latent", results="results/latent_mnist")
     flags.DEFINE_integer("limit", None, "First test images only.", lower_bound=1)
     flags.DEFINE_integer("known", 1000, "Images of the adaptive attack.", lower_bound=1)
-    flags.DEFINE_integer("parts", 1, "Processes that share the cells.", lower_bound=1)
-    flags.DEFINE_integer("part", 0, "Which of them this one is.", lower_bound=0)
     app.run(main)

@@ -1,0 +1,145 @@
+"""A comparison made of cells: one small file for each that is finished.
+
+    cells = [Cell("00-s0", "no head", {"settings": {...}}), ...]
+    run(cells, measure, folder, minutes=95, parts=2, part=0)
+    finished(folder, cells)     # {"00-s0": {...}, ...}
+
+The same call continues after an interruption, and processes of other parts share the
+cells. A file says what it was made with; one of other settings is refused at once.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from run_directory import write_whole
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure to be measured.
+
+    Attributes:
+        name: of its file.
+        title: what it is, in words.
+        identity: JSON values that decide its outcome; its file holds them, too.
+    """
+
+    name: str
+    title: str
+    identity: dict[str, Any]
+
+
+def run(
+    cells: Sequence[Cell],
+    measure: Callable[[Cell], dict[str, Any]],
+    folder: Path,
+    *,
+    minutes: float = 1e9,
+    parts: int = 1,
+    part: int = 0,
+) -> None:
+    """Measures the cells that have no file yet, one after the other.
+
+    Args:
+        cells: all of the comparison, in order.
+        measure: what a cell's file shall hold besides its identity.
+        folder: of the files.
+        minutes: no cell is begun after that time.
+        parts: processes that share the cells.
+        part: which of them this one is, counted from 0.
+
+    Raises:
+        ValueError: `part` is no part, or the folder has cells of other settings.
+    """
+    if part >= parts:
+        raise ValueError(
+            f"`part` must be below `parts`. Received: part={part}, parts={parts}. "
+            "Parts are counted from 0."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    finished(folder, cells)  # refuses those of other settings before any work
+    mine = [cell for cell in cells[part::parts] if not _file(folder, cell).exists()]
+    begun, spent = time.perf_counter(), []
+    for number, cell in enumerate(mine):
+        if time.perf_counter() - begun > 60 * minutes:
+            print(f"{minutes} minutes are over; the same command continues.")
+            break
+        left = len(mine) - number
+        rest = f"about {statistics.mean(spent) * left / 60:.0f} min" if spent else "?"
+        print(f"{cell.name} {cell.title}: {left} cells left, {rest}", flush=True)
+        start = time.perf_counter()
+        found = cell.identity | measure(cell)
+        spent.append(time.perf_counter() - start)
+        write_whole(_file(folder, cell), json.dumps(found, indent=1) + "\n")
+
+
+def finished(folder: Path, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
+    """What the files of the finished cells hold, by the name of the cell.
+
+    Raises:
+        ValueError: a file of other settings.
+    """
+    return {
+        cell.name: _read(_file(folder, cell), cell.identity)
+        for cell in cells
+        if _file(folder, cell).exists()
+    }
+
+
+def define_flags(*, run_dir: str, results: str) -> None:
+    """The flags that all comparisons have, with these folders by default."""
+    flags.DEFINE_string("run_dir", run_dir, "Folder of the runs, one per cell.")
+    flags.DEFINE_string("results", results, "Folder of the figures.")
+    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
+    flags.DEFINE_float("minutes", 1e9, "Begins no cell after so many minutes.")
+    flags.DEFINE_integer("parts", 1, "Processes that share the cells.", lower_bound=1)
+    flags.DEFINE_integer("part", 0, "Which of them this one is.", lower_bound=0)
+
+
+def integers(name: str, texts: Sequence[str]) -> list[int]:
+    """The whole numbers of a flag that is a list.
+
+    Raises:
+        ValueError: one that is none.
+    """
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be integers. Received: {name}={','.join(texts)}. Pass "
+            f"{name}=0,1,2."
+        ) from None
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A table, its head first."""
+    head, *rows = lines
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, _rule(head), *rows))
+
+
+def _rule(head: Sequence[str]) -> list[str]:
+    return ["---"] * len(head)
+
+
+def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in json.loads(json.dumps(identity)).items():
+        old = found.get(name)
+        if isinstance(value, dict):  # settings that there were not yet
+            old = dict.fromkeys(value) | (old or {})
+        if old != value:
+            raise ValueError(
+                "`results` must be a new folder or hold cells of the same settings. "
+                f"Received: {path}, whose {name} differ. Pass another folder."
+            )
+    return found
+
+
+def _file(folder: Path, cell: Cell) -> Path:
+    return folder / f"{cell.name}.json"
