@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 from run_directory import finished, source
 
@@ -19,6 +20,7 @@ def write_audit(
     chosen: Mapping[str, attacks.Attack],
     ball: mpat.Linf,
     limit: int | None,
+    model=None,
     twins: Sequence[str] = (),
     runs: Sequence[str] = (),
     collapse_model: str | None = None,
@@ -31,6 +33,7 @@ def write_audit(
         chosen: the evaluation's attacks by title.
         ball: the threat model.
         limit: the first test images only.
+        model: what predicts, where it is a model; else model.keras or classifier.keras.
         twins: "name=path.keras" each.
         runs: evaluation-*.json of the same method with other seeds.
         collapse_model: path of a classifier of the fine labels.
@@ -43,9 +46,11 @@ def write_audit(
     where = source(record)
     x, y, modes = (part[:limit] for part in datasets.arrays(split="test", **where))
     training = datasets.arrays(split="train", **where)[:2]
-    model = Path(run_dir) / "model.keras"
+    if not isinstance(model, keras.Model):
+        whole = Path(run_dir) / "model.keras"
+        model = whole if whole.exists() else classifier
     report = audit(
-        model if model.exists() else classifier,
+        model,
         (x, y),
         ball,
         attack=chosen,

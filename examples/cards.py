@@ -11,13 +11,16 @@ from keras_mpat.evaluation import RobustnessResult, model_card
 _FROM_RECORD = ("settings", "seeds", "versions", "device", "seconds")
 
 
-def write_card(run_dir, result: RobustnessResult, threat_model, *, audit=None) -> Path:
+def write_card(
+    run_dir, result: RobustnessResult, threat_model, *, model=None, audit=None
+) -> Path:
     """Writes card.json and card.md into a run directory.
 
     Args:
         run_dir: the folder of a finished run.
         result: of its classifier, on the first images of its test set.
         threat_model: that of all attacks.
+        model: what predicts; `None`: classifier.keras.
         audit: what `audit` returned; `None`: not audited.
 
     Returns:
@@ -26,7 +29,7 @@ def write_card(run_dir, result: RobustnessResult, threat_model, *, audit=None) -
     record, classifier = finished(run_dir)
     card = model_card(
         result,
-        model=classifier,
+        model=model or classifier,
         threat_model=threat_model,
         dataset=f"{record['settings']['dataset']}, test",
         training={name: record[name] for name in _FROM_RECORD if name in record},

@@ -4,6 +4,7 @@
     python examples/evaluate.py --run_dir runs/digits_2 --attacks fgsm,pgd10 --limit 200
     python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack,adaptive
     python examples/evaluate.py --run_dir runs/digits_2 --attacks autoattack --card
+    python examples/evaluate.py --run_dir runs/atld --inference imt
 
 Works on classifier.keras, in a process that has not trained it; `adaptive` also reads
 the head in model.keras. Interrupted, the same command continues. By default the attacks
@@ -22,6 +23,7 @@ from absl import app, flags, logging
 from adaptive import adaptive
 from auditing import write_audit
 from cards import write_card
+from inference import KINDS, adapted, predictor
 from pictures import attacked, draw, examples
 from run_directory import finished, source, write_whole
 from train import length
@@ -105,13 +107,19 @@ def suite(
 
 
 def evaluate(
-    run_dir, *, chosen: Mapping[str, attacks.Attack], state_dir=None, **options
+    run_dir,
+    *,
+    chosen: Mapping[str, attacks.Attack],
+    model=None,
+    state_dir=None,
+    **options,
 ) -> mpat.evaluation.RobustnessResult:
     """Attacks the test images of a run's data set; continues after an interruption.
 
     Args:
         run_dir: the folder of a finished run.
         chosen: attacks by title.
+        model: what predicts, see inference.py; `None`: classifier.keras.
         state_dir: where finished batches are kept; by default in `run_dir`, in a
             folder of its own for each classifier and choice of arguments.
         options: `limit`, `batch_size`, `seed`, `certify` of `evaluate_robustness`.
@@ -124,7 +132,8 @@ def evaluate(
     limit = options.pop("limit", None)
     x, y, _ = datasets.arrays(split="test", **source(record))
     options |= {"state_dir": state_dir, "verbose": sys.stdout.isatty()}
-    return evaluate_robustness(classifier, (x[:limit], y[:limit]), chosen, **options)
+    data = x[:limit], y[:limit]
+    return evaluate_robustness(model or classifier, data, chosen, **options)
 
 
 def state_folder(run_dir, chosen, options) -> Path:
@@ -144,6 +153,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("steps_factor", 1, "Multiplies all steps.", lower_bound=1)
     flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
     flags.DEFINE_list("attacks", list(_SUITE), "Which attacks.")
+    flags.DEFINE_string(
+        "inference", "plain", f"How it predicts (runs of atld): {', '.join(KINDS)}."
+    )
     flags.DEFINE_integer("seed", 0, "Seed of the attacks' noise.", lower_bound=0)
     flags.DEFINE_bool("certify", False, "Prove first; attack only the rest.")
     flags.DEFINE_string("state_dir", None, "Folder of finished batches.")
@@ -169,20 +181,25 @@ def main(arguments: list[str]) -> None:
         chosen = suite(epsilon, names=given.attacks, **run, **counts)
         names = "limit", "batch_size", "seed", "certify"
         options = {name: given[name].value for name in names}
-        result = evaluate(
-            given.run_dir, chosen=chosen, state_dir=given.state_dir, **options
+        model = predictor(given.run_dir, given.inference)
+        chosen = adapted(chosen, model)
+        folder = given.state_dir or state_folder(
+            given.run_dir, chosen, options | _named(given.inference)
         )
+        where = {"model": model, "state_dir": folder}
+        result = evaluate(given.run_dir, chosen=chosen, **where, **options)
     except (ValueError, FileNotFoundError, ImportError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     radius = mpat.Linf(epsilon).radius
     title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
-    report = _audited(given, chosen, mpat.Linf(epsilon), options)
+    report = _audited(given, chosen, mpat.Linf(epsilon), where | options)
     name = record["settings"]["dataset"]
     audits = {name: report} if report else None
     table = robustness_table({name: result}, chosen, audits=audits)
     print(f"{title}, each row says its step\n\n{table}\n")
     given_flags = {**options, **counts, "attacks": given.attacks}
+    given_flags |= _named(given.inference)
     values = {"epsilon": radius, "flags": given_flags}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
@@ -190,16 +207,21 @@ def main(arguments: list[str]) -> None:
     result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
     if given.card:
-        card = write_card(given.run_dir, result, mpat.Linf(epsilon), audit=report)
+        ball = mpat.Linf(epsilon)
+        card = write_card(given.run_dir, result, ball, model=model, audit=report)
         print(f"Card: {card}")
     sys.exit(report.exit_code if report else 0)
+
+
+def _named(inference: str) -> dict[str, str]:
+    """What tells an evaluation behind another inference from the plain one."""
+    return {} if inference == "plain" else {"inference": inference}
 
 
 def _audited(given, chosen, ball, options):
     """The audit, if it was asked for; prints its table."""
     if not given.audit:
         return None
-    folder = given.state_dir or state_folder(given.run_dir, chosen, options)
     try:
         report = write_audit(
             given.run_dir,
@@ -209,7 +231,6 @@ def _audited(given, chosen, ball, options):
             runs=given.runs,
             collapse_model=given.collapse_model,
             examples=given.audit_examples,
-            state_dir=folder,
             **options,
         )
     except (ValueError, FileNotFoundError) as error:

@@ -40,6 +40,7 @@ class Attack(Configurable, abc.ABC):
     """
 
     threat_model: ThreatModel
+    sees_model = True  # its gradients or queries are those of the model under attack
     near = 1.0  # evaluation spares examples with more of their margin left: `NearMiss`
 
     def __call__(self, logits_fn: LogitsFn, x, targets, seed=0):
@@ -61,10 +62,7 @@ class Attack(Configurable, abc.ABC):
         return x, noise.keys(seed, ops.shape(x)[0])
 
     def check(self, example_shape: tuple, num_classes: int) -> None:
-        """Raises if it cannot attack classifiers of such inputs and so many classes.
-
-        Asked before an evaluation; most attacks take any classifier.
-        """
+        """Raises, before an evaluation, if it cannot attack classifiers like this."""
 
     def title(self, num_classes: int) -> str:
         """Its name in tables of models with so many classes; users may give another."""

@@ -46,6 +46,8 @@ class Transfer(ModelAttack):
     _: KW_ONLY
     surrogate: Any
 
+    sees_model = False
+
     def __post_init__(self):
         if not isinstance(self.attack, Attack):
             raise ValueError(

@@ -22,6 +22,7 @@ from keras_mpat.evaluation.checks.check import ERROR, FAIL, NOT_RUN, PASS
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.robustness import named_attacks
+from keras_mpat.models.checks import shapes
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 
 _NO_LOGITS = "needs logits, see C01: attacks refuse probabilities"
@@ -179,9 +180,10 @@ def audit(
     check_threat_model(threat_model)
     check_options(examples, batch_size, seed, certify, verbose)
     classifier = load_classifier(model_or_path, softmax=True)
+    classes = shapes(classifier)[1][-1]
     if attack is not None:
-        named_attacks(attack, classifier.output_shape[-1])  # raises unless it is one
-    data = _arrays(data, classifier.output_shape[-1])
+        named_attacks(attack, classes)  # raises unless it is one
+    data = _arrays(data, classes)
     given = {
         "twins": twins,
         "runs": runs,

@@ -11,6 +11,7 @@ from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.state import digest
 from keras_mpat.input_checks import check_inputs, check_labels
+from keras_mpat.models.checks import shapes
 
 SELECTED_ON = ("last epoch", "validation", "test")
 
@@ -60,10 +61,11 @@ def _twins(twins, classifier) -> dict[str, Any]:
     found = {name: _fitting("twins", twin, classifier) for name, twin in twins.items()}
     own = digest(classifier.get_weights())
     for name, twin in found.items():
-        if twin.output_shape[-1] != classifier.output_shape[-1]:
+        _, output = shapes(twin)
+        if output[-1] != shapes(classifier)[1][-1]:
             raise ValueError(
                 "`twins` must tell the same classes. Received: twins with "
-                f"{name!r} of {twin.output_shape[-1]} classes. Train it on the same "
+                f"{name!r} of {output[-1]} classes. Train it on the same "
                 "labels."
             )
         if digest(twin.get_weights()) == own:
@@ -77,10 +79,11 @@ def _twins(twins, classifier) -> dict[str, Any]:
 def _fitting(name: str, model_or_path, classifier):
     """The classifier behind a model or path, which takes the same inputs."""
     model = load_classifier(model_or_path)
-    if model.input_shape[1:] != classifier.input_shape[1:]:
+    own, found = (shapes(each)[0][1:] for each in (classifier, model))
+    if found != own:
         raise ValueError(
-            f"`{name}` must take inputs of shape {classifier.input_shape[1:]}. "
-            f"Received: {name} with a model for {model.input_shape[1:]}. Pass one that "
+            f"`{name}` must take inputs of shape {own}. "
+            f"Received: {name} with a model for {found}. Pass one that "
             "was trained on the same data."
         )
     return model
@@ -130,5 +133,6 @@ def _check_train(train, classifier, threat_model) -> None:
             f"of type {type(train).__name__}. Pass (x_train, y_train)."
         )
     x, y = map(np.asarray, train)
-    check_inputs(x, threat_model, tuple(classifier.input_shape[1:]))
-    check_labels(y, classifier.output_shape[-1], len(x))
+    shape, output = shapes(classifier)
+    check_inputs(x, threat_model, shape[1:])
+    check_labels(y, output[-1], len(x))

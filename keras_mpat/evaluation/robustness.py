@@ -18,7 +18,7 @@ import numpy as np
 from keras_mpat.attacks import Attack
 from keras_mpat.attacks.worst_case import by_name
 from keras_mpat.configurable import check_count, check_switch
-from keras_mpat.evaluation import driver
+from keras_mpat.evaluation import driver, dynamic
 from keras_mpat.evaluation import state as saved_state
 from keras_mpat.evaluation.buckets import buckets
 from keras_mpat.evaluation.certification import Certifier
@@ -71,8 +71,9 @@ def evaluate_robustness(
 
     Raises:
         ValueError: a count below 1, a model that ends in softmax, inputs outside the
-            bounds, labels that do not fit, no data, an attack that leaves the ball, a
-            `state_dir` of another evaluation, or `certify` of a layer without bounds.
+            bounds, labels that do not fit, no data, an attack that leaves the ball,
+            attacks by transfer alone on a model with dynamic inference, a `state_dir`
+            of another evaluation, or `certify` of a layer without bounds.
     """
     check_count("batch_size", batch_size, "128 suits most.")
     if limit is not None:
@@ -84,6 +85,7 @@ def evaluate_robustness(
     for attack in named.values():
         attack.check(shape[1:], output[-1])
     parts = driver.plan(named, output[-1])
+    dynamic.check_parts(classifier, [part.value for part in parts])
     balls = _threat_models(parts) if certify else []
     settings = {"seed": seed, "batch_size": batch_size, "limit": limit}
     settings |= {"certify": True} if certify else {}

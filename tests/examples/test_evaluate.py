@@ -3,6 +3,7 @@
 import json
 
 import evaluate
+import inference
 import keras
 import numpy as np
 import pytest
@@ -115,3 +116,34 @@ def test_a_fresh_process_audits_and_puts_the_flags_on_the_card(run_dir, run_scri
     card = json.loads((run_dir / "card.json").read_text())
     assert card["audit"]["verdict"] == report["verdict"]
     assert card["audit"]["sha256"] == card["results"][0]["sha256"]
+
+
+@pytest.fixture(scope="module")
+def atld_dir(tiny, tmp_path_factory):
+    """A finished run with a discriminator."""
+    folder = tmp_path_factory.mktemp("atld")
+    given = {k: v for k, v in tiny.items() if k != "steps"}
+    train.train(
+        settings.resolve(given | {"strategy": "atld", "epochs": 1, "warmup_epochs": 0}),
+        folder,
+    )
+    return folder
+
+
+def test_dynamic_inference_is_attacked_through_it_and_inside(atld_dir, run_script):
+    script = ["examples/evaluate.py", "--run_dir", atld_dir, "--limit", "20"]
+    done = run_script(*script, "--attacks", "fgsm", "--inference", "imt_plus", "--card")
+    assert done.returncode == 0, done.stderr
+    assert "| FGSM |" in done.stdout and "| FGSM, transferred |" in done.stdout
+    (path,) = atld_dir.glob("evaluation-*.json")
+    assert json.loads(path.read_text())["flags"]["inference"] == "imt_plus"
+    card = json.loads((atld_dir / "card.json").read_text())
+    assert card["architecture"]["layers"] == {"AdversarialModel": 1}
+
+
+def test_inference_needs_a_discriminator(run_dir):
+    with pytest.raises(ValueError, match="`inference` imt needs model.keras of a run"):
+        inference.predictor(run_dir, "imt")
+    with pytest.raises(ValueError, match="`inference` must be one of plain"):
+        inference.predictor(run_dir, "atld")
+    assert inference.predictor(run_dir) == run_dir / "classifier.keras"

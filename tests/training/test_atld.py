@@ -8,6 +8,7 @@ from keras import ops
 import keras_mpat as mpat
 from keras_mpat.models.manifold_transformation import share_of_step
 from tests import toy
+from tests.evaluation.asked import answer
 
 pytestmark = pytest.mark.skipif(
     mpat.backend.NAME != "tensorflow", reason="a second optimizer needs TensorFlow"
@@ -183,6 +184,39 @@ def test_an_attack_goes_through_the_transformation(trained):
     )
     assert np.max(np.abs(ops.convert_to_numpy(x_adv) - X)) > 0.05
     assert result.n == len(X)
+
+
+def test_examples_made_inside_alone_are_no_evaluation_of_it(trained):
+    wrapper = mpat.models.InferenceManifoldTransformation(trained)
+    inside = mpat.attacks.Transfer(
+        mpat.attacks.PGD(BALL, steps=5), surrogate=trained.classifier
+    )
+    for attacks in (inside, [inside, inside]):
+        with pytest.raises(ValueError, match="goes through the model.*transfer only"):
+            mpat.evaluation.evaluate_robustness(wrapper, (X, Y), attacks)
+    both = {"through": mpat.attacks.PGD(BALL, steps=5), "inside": inside}
+    result = mpat.evaluation.evaluate_robustness(wrapper, (X, Y), both)
+    assert [stage.name for stage in result.stages] == ["through", "inside"]
+    mpat.evaluation.evaluate_robustness(trained, (X, Y), inside)  # that is not dynamic
+
+
+def test_its_inference_is_not_static(trained, tmp_path):
+    wrapper = mpat.models.InferenceManifoldTransformation(trained)
+    found = answer("C04", wrapper, xy=(X, Y), ball=BALL, folder=tmp_path)
+    assert (found.status, found.severity) == ("fail", "error")
+    assert "InferenceManifoldTransformation optimizes for each" in found.text
+
+
+@pytest.mark.slow
+def test_an_audit_takes_it_and_fails(trained):
+    wrapper = mpat.models.InferenceManifoldTransformation(trained)
+    attack = mpat.attacks.PGD(BALL, steps=5)
+    report = mpat.evaluation.audit(
+        wrapper, (X, Y), BALL, attack=attack, examples=8, verbose=False
+    )
+    assert "C04" in [answer.check.number for answer in report.flags]
+    stopped = [a.check.number for a in report.answers if "stopped by" in a.text]
+    assert report.verdict == "failed" and not stopped
 
 
 def test_a_model_without_a_discriminator_is_refused():

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend
+from keras_mpat.evaluation import dynamic
 from keras_mpat.evaluation.checks import graph_operations
 from keras_mpat.evaluation.checks.check import ERROR, Check, Finding, NotRun
 from keras_mpat.input_checks import are_probabilities
@@ -60,6 +61,9 @@ def company(subject) -> Finding:
 
 def static(subject) -> Finding:
     """C04."""
+    if dynamic.is_dynamic(subject.classifier):
+        kind = type(subject.classifier).__name__
+        return Finding(False, f"{kind} optimizes for each prediction: it is dynamic")
     before = _state(subject.classifier)
     for _ in range(2):  # eagerly, too: what is traced may hide an assignment
         _eager(subject, subject.x[:8])

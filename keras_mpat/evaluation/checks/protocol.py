@@ -18,6 +18,7 @@ from keras_mpat.evaluation.checks.check import (
 )
 from keras_mpat.evaluation.checks.check import percent as share
 from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.models.checks import shapes
 from keras_mpat.objectives import Margin
 
 _MARGIN = Margin(kappa=None)
@@ -36,7 +37,7 @@ def undefended(subject) -> Finding:
 
 def rescaled(subject) -> Finding:
     """C28."""
-    inputs = keras.Input(subject.classifier.input_shape[1:])
+    inputs = keras.Input(shapes(subject.classifier)[0][1:])
     outputs = layers.Rescaling(_FACTOR)(subject.classifier(inputs))
     attack = APGD(subject.threat_model, steps=20, objective=_MARGIN)
     plain = subject.robust(attack)
@@ -157,9 +158,10 @@ def groups_of(modes, y, num_classes: int) -> np.ndarray:
 
 def collapse(fine: keras.Model, groups: np.ndarray) -> keras.Model:
     """A net on F modes as a net on C classes: the largest logit of each class."""
-    if fine.output_shape[-1] != len(groups):
+    shape, output = shapes(fine)
+    if output[-1] != len(groups):
         raise NotRun(f"needs a collapse_model with {len(groups)} logits")
-    inputs = keras.Input(fine.input_shape[1:])
+    inputs = keras.Input(shape[1:])
     logits = fine(inputs)
     columns = [
         ops.max(ops.take(logits, np.flatnonzero(groups == c), axis=-1), axis=-1)

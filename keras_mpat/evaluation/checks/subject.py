@@ -20,6 +20,7 @@ from keras_mpat.evaluation.robustness import (
     named_attacks,
 )
 from keras_mpat.layers import Head
+from keras_mpat.models.checks import shapes
 from keras_mpat.objectives import CrossEntropy
 
 _WORSE = 0.15  # of clean accuracy, by which a twin may be worse
@@ -74,7 +75,7 @@ class Subject:
     @property
     def num_classes(self) -> int:
         """C."""
-        return self.classifier.output_shape[-1]
+        return shapes(self.classifier)[1][-1]
 
     @functools.cached_property
     def headed(self):

@@ -16,6 +16,7 @@ from keras_mpat.evaluation.checks.check import (
 from keras_mpat.evaluation.checks.check import percent as share
 from keras_mpat.evaluation.verdicts import tolerance
 from keras_mpat.input_checks import check_inputs, check_scale
+from keras_mpat.models.checks import shapes
 from keras_mpat.objectives import CrossEntropy
 
 _ROUNDED = 0.01  # of the examples that may be right again on the grid of grey levels
@@ -27,7 +28,7 @@ def stated(subject) -> Finding:
     """C05."""
     ball = subject.threat_model
     try:
-        check_inputs(subject.all_x, ball, subject.classifier.input_shape[1:])
+        check_inputs(subject.all_x, ball, shapes(subject.classifier)[0][1:])
         check_scale(subject.all_x, ball)
     except ValueError as error:
         return Finding(False, str(error).split(". ")[0])
