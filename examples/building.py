@@ -1,5 +1,6 @@
 """From settings to a compiled model: classifier, strategy, head, learning rate."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ from heads import build_head
 from settings import Settings
 
 import keras_mpat as mpat
-from keras_mpat import datasets
+from keras_mpat import datasets, pretraining
 
 
 def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
@@ -47,6 +48,9 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
     options: dict[str, Any] = {"input_shape": info.input_shape}
     # Of a set that does not say: about -2 to 2, whatever the number of channels.
     options |= {"mean": info.mean or 0.5, "std": info.std or 0.25}
+    if is_published(settings):  # with the mean of ImageNet, whatever the images
+        mean, std = pretraining.IMAGENET_MEAN, pretraining.IMAGENET_STD
+        options |= {"mean": mean, "std": std}
     sizes = {
         "width": settings.width,
         "depth": settings.depth,
@@ -64,6 +68,11 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
         "wide_resnet": mpat.models.wide_resnet,
     }
     return builders[settings.model](info.num_classes, **options)
+
+
+def is_published(settings: Settings) -> bool:
+    """Whether the first weights are those of ACL's repository."""
+    return Path(settings.pretrained or "").suffix in (".npz", ".pt", ".pth")
 
 
 def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
@@ -97,6 +106,12 @@ def build_schedule(settings: Settings, steps: int, updates_per_batch: int):
     if settings.schedule == "cyclic":  # from 0.001 at the published 0.2
         total = steps * effective
         return mpat.schedules.CyclicLearningRate(rate / 200, rate, total)
+    if settings.drops is not None:
+        passes = steps * updates_per_batch
+        values = [rate / 10**drop for drop in range(len(settings.drops) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(
+            [epoch * passes for epoch in settings.drops], values
+        )
     if settings.schedule == "step":
         return mpat.schedules.StepDecay(
             rate,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heads import HEADS
+from presets import PRESETS
 
 from keras_mpat.choices import check_choice
 from keras_mpat.datasets import tfds_info
@@ -99,15 +100,11 @@ DEFAULTS = {
     "tiny_imagenet": dataclasses.replace(_CIFAR, model="resnet50"),
 }
 _PREFIXES = ("tfds:", "folder:")  # other data sets, with the row of CIFAR
-PRESETS = {
-    "mpat": {"strategy": "pgd", "head": "soft_triple", "schedule": "step"},
-    "mpat-fast": {"strategy": "fast", "head": "soft_triple", "schedule": "cyclic"},
-    "mpat-free": {"strategy": "free", "head": "soft_triple", "schedule": "step"},
-}
 # Settings that are one of several names.
 CHOICES = {
     "dataset": tuple(DEFAULTS),
     "preset": tuple(PRESETS),
+    "pretrain": ("rocl", "acl"),
     "strategy": (
         "standard",
         "pgd",
@@ -143,6 +140,10 @@ _NEEDS = {
     "replays": ("strategy", ("free",)),
     "warmup_epochs": ("strategy", (*_PGD, "fast", "free", "atld")),
     "norm_mode": ("strategy", (*_PGD, "fast", "atld")),
+    "drops": ("schedule", ("step",)),
+    "pretrain_epochs": ("pretrain", ("rocl", "acl")),
+    "pretrain_batch_size": ("pretrain", ("rocl", "acl")),
+    "pretrained": ("pretrain", (None,)),
     "prototypes_per_class": ("head", ("soft_triple",)),
     "merge_threshold": ("head", ("soft_triple",)),
     "tau": ("head", ("soft_triple",)),
@@ -167,6 +168,10 @@ class Settings:
 
     dataset: str
     image_size: list[int] | None
+    pretrain: str | None
+    pretrain_epochs: int | None
+    pretrain_batch_size: int | None
+    pretrained: str | None
     strategy: str
     head: str
     model: str
@@ -195,6 +200,7 @@ class Settings:
     learning_rate: float
     schedule: str
     drop_at: float
+    drops: list[int] | None
     norm_mode: str
     train_examples: int | None
     validation_steps: int
@@ -227,17 +233,36 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     for name in [name for name in CHOICES if name in given]:
         if name != "dataset" or not other:
             check_choice(name, given[name], CHOICES[name], _FIXES.get(name, ""))
-    chosen = {**PRESETS.get(given.pop("preset", None), {}), **given}
+    preset = PRESETS.get(given.pop("preset", None), {})
+    chosen = {**preset, **given}
     row = _CIFAR if other else DEFAULTS[dataset]
-    values = _defaults(row, chosen) | chosen | {"dataset": dataset}
+    usual = _defaults(row, chosen)
+    values = usual | chosen | {"dataset": dataset}
     for name, (setting, users) in _NEEDS.items():
-        if name in given and values[setting] not in users:
+        if values[setting] in users:
+            continue
+        if name in preset:  # for the value that was replaced
+            values[name] = usual[name]
+        if name in given:
             raise ValueError(
                 f"`{name}` has no effect with {setting}={values[setting]}. Received: "
                 f"{name}={given[name]}. Remove it, or choose {setting} from: "
-                f"{', '.join(users)}."
+                f"{', '.join(map(str, users))}."
             )
+    _check_drops(values)
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})
+
+
+def _check_drops(values: Mapping[str, Any]) -> None:
+    drops, epochs = values["drops"], values["epochs"]
+    if drops is None:
+        return
+    if drops != sorted(set(drops)) or not 0 < drops[0] <= drops[-1] < epochs:
+        raise ValueError(
+            "`drops` must be epochs between 0 and the last, each once and in order. "
+            f"Received: drops={','.join(map(str, drops))}, epochs={epochs}. Pass for "
+            "example --epochs 120 --drops 60,90."
+        )
 
 
 def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,6 +277,11 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "widen": None,
         "filters": None,
         "image_size": None,
+        "pretrain": None,
+        "pretrain_epochs": None,
+        "pretrain_batch_size": None,
+        "pretrained": None,
+        "drops": None,
         "beta": None,
         "merge_threshold": None,
         "tau": None,
@@ -277,6 +307,8 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         values["beta"] = row.trades_beta
     if strategy == "feature_scattering":
         values |= {"steps": 1, "step_size": None}
+    if "pretrain" in chosen:
+        values |= {"pretrain_epochs": 1000, "pretrain_batch_size": 512}
     if strategy == "free":
         replays = chosen.get("replays", row.replays)
         values["epochs"] = math.ceil(row.epochs / replays)

@@ -5,7 +5,7 @@
     python examples/train.py --dataset cifar10_2 --preset mpat --run_dir runs/cifar
 
 The same command continues an interrupted run and prints the result of a finished one.
-Defaults per data set and the presets are in examples/settings.py.
+Defaults per data set and the presets are in settings.py and presets.py.
 """
 
 import importlib.metadata
@@ -19,6 +19,7 @@ import settings as run_settings
 from absl import app, flags, logging
 from boards import boards
 from building import build
+from encoders import begin
 from merging import merging_callbacks
 from run_directory import Recorder, RunDirectory, in_words
 
@@ -51,14 +52,22 @@ def train(
     where = {"data_dir": data_dir, "image_size": settings.image_size}
     stream |= {"seed": settings.seed, **where}
     steps = len(datasets.load(settings.dataset, "train", **stream))
-    if run.model.exists():
-        model = keras.saving.load_model(run.model)
-    else:
+    fresh = not run.model.exists()
+    if fresh:
         model = build(settings, steps, **where)
+    else:
+        model = keras.saving.load_model(run.model)
     updates = steps * model.strategy.updates_per_batch
     done = int(model.optimizer.iterations) // updates
     merging = merging_callbacks(settings, run, done)
-    run.update(**_environment(model, settings), data_dir=data_dir)
+
+    def note() -> None:
+        run.update(**_environment(model, settings), data_dir=data_dir)
+
+    if fresh:
+        folder = run.path / "pretraining"
+        begin(model.classifier, settings, folder, before=note, **where)
+    note()
     run.keep_rows(done)
     validation = datasets.arrays(settings.dataset, "validation", **where)
     x, y, _ = validation
@@ -149,7 +158,7 @@ def define_settings(*, without=()) -> None:
         for name, text in _CHOICES.items()
     }
     lengths = {name: text + length_text for name, text in _LENGTHS.items()}
-    define(flags.DEFINE_string, names | lengths)
+    define(flags.DEFINE_string, names | lengths | _TEXTS)
     define(flags.DEFINE_integer, _COUNTS, lower_bound=1)
     define(flags.DEFINE_integer, _COUNTS_OR_ZERO, lower_bound=0)
     define(flags.DEFINE_float, _NUMBERS, lower_bound=0.0)
@@ -158,6 +167,7 @@ def define_settings(*, without=()) -> None:
 
 _CHOICES = {
     "dataset": "Data set; digits_2 if not given.",
+    "pretrain": "Self-supervised pretraining of the encoder, a stage of the run.",
     "preset": "Published recipe.",
     "strategy": "How a batch becomes an update.",
     "head": "Head; none is the default of standard.",
@@ -174,6 +184,8 @@ _COUNTS = {
     "widen": "Factor on the channels (wide_resnet).",
     "epochs": "Passes over the data.",
     "batch_size": "Images per batch.",
+    "pretrain_epochs": "Epochs of pretraining.",
+    "pretrain_batch_size": "Images per batch of pretraining.",
     "steps": "Steps of the training attack (pgd, logit_pairing, trades, ...).",
     "replays": "Updates per batch (free).",
     "train_examples": "Use the first so many training images only.",
@@ -199,7 +211,11 @@ _LENGTHS = {
     "epsilon": "Radius of the Linf ball",
     "step_size": "Step of the training attack",
 }
+_TEXTS = {
+    "pretrained": "In place of pretrain: its folder, or ACL's file (.npz, .pt, .pth).",
+}
 _LISTS = {
+    "drops": "Epochs at which the rate falls tenfold (schedule step): 60,90.",
     "image_size": "Height and width to resize to, for sets of mixed sizes: 64,64.",
     "prototypes_per_class": "One number, or one per class: 3,4.",
     "filters": "Channels of the convolutions (lenet, lenet_tla): 16,32.",
@@ -212,7 +228,8 @@ def given_flags(*, without=()) -> dict[str, Any]:
     Args:
         without: as for `define_settings`.
     """
-    named = (*_CHOICES, *_COUNTS, *_COUNTS_OR_ZERO, *_NUMBERS, *_LENGTHS, *_LISTS)
+    tables = _CHOICES, _COUNTS, _COUNTS_OR_ZERO, _NUMBERS, _LENGTHS, _LISTS, _TEXTS
+    named = [name for table in tables for name in table]
     named = [name for name in named if name not in without]
     given = {name: flags.FLAGS[name].value for name in named}
     for name in set(_LENGTHS) & given.keys():

@@ -5,11 +5,13 @@ functions, so the command that a search ends with trains what the search measure
 """
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import keras
 import settings as run_settings
 from building import build
+from encoders import begin
 
 from keras_mpat import datasets
 from keras_mpat.callbacks import PrototypeMerging
@@ -38,6 +40,12 @@ class RecipeHyperModel(SearchableHyperModel):
             # Refuses what only some of them use: norm_mode.
             run_settings.resolve(given | {"strategy": strategy})
         first = run_settings.resolve(given | space.first())
+        if first.pretrain is not None:
+            raise ValueError(
+                "`pretrain` is a stage of one run; trials would repeat it. Received: "
+                f"pretrain={first.pretrain}. Make it once with examples/train.py, and "
+                "pass --pretrained runs/<name>/pretraining."
+            )
         where = {"data_dir": data_dir, "image_size": first.image_size}
         x, y, _ = datasets.arrays(first.dataset, "validation", **where)
         count = first.validation_examples
@@ -58,7 +66,9 @@ class RecipeHyperModel(SearchableHyperModel):
     def model(self, values: dict[str, Any], *, seed: int) -> keras.Model:
         settings = self.settings(values, seed=seed)
         steps = len(self.stream(values, seed=seed, epoch=0))
-        return build(settings, steps, **self.where)
+        model = build(settings, steps, **self.where)
+        begin(model.classifier, settings, Path(), **self.where)
+        return model
 
     def stream(self, values: dict[str, Any], *, seed: int, epoch: int):
         settings = self.settings(values, seed=seed)

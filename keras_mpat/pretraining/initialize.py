@@ -43,11 +43,16 @@ def initialize(classifier, from_run, *, zero_last: bool = False):
     copy_weights(target, {_name(w): ops.convert_to_numpy(w) for w in source.weights})
     _check_outputs(source, target)
     if zero_last:
-        encoded = {id(weight) for weight in target.weights}
-        for weight in classifier.trainable_weights:
-            if id(weight) not in encoded:
-                weight.assign(ops.zeros_like(weight))
+        forget_last(classifier)
     return classifier
+
+
+def forget_last(classifier) -> None:
+    """Sets the weights after the embedding to zero."""
+    encoded = {id(weight) for weight in _encoder(classifier).weights}
+    for weight in classifier.trainable_weights:
+        if id(weight) not in encoded:
+            weight.assign(ops.zeros_like(weight))
 
 
 def copy_weights(model, arrays: dict, name: str = "from_run") -> None:

@@ -16,7 +16,7 @@ from keras import layers
 from keras_mpat.configurable import check_count
 from keras_mpat.models import checks
 from keras_mpat.pretraining.contrastive import encoder_of
-from keras_mpat.pretraining.initialize import copy_weights
+from keras_mpat.pretraining.initialize import copy_weights, forget_last
 
 # Inside ACL's nets, for CIFAR, too.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -39,7 +39,7 @@ _PLACES = (
 )
 
 
-def load_published(classifier, path, *, statistics: int = 1):
+def load_published(classifier, path, *, statistics: int = 1, zero_last: bool = False):
     """Copies published weights into the encoder of a `models.resnet18`.
 
     The projector or last layer of the file is left out; that of the classifier keeps
@@ -52,6 +52,7 @@ def load_published(classifier, path, *, statistics: int = 1):
         statistics: which of several sets of BatchNormalization: 0 is ACL's "normal",
             1 its "pgd". Default 1. Files with one set, such as fine-tuned nets, have no
             choice.
+        zero_last: as of `initialize`. Default False.
 
     Returns:
         The classifier.
@@ -66,6 +67,8 @@ def load_published(classifier, path, *, statistics: int = 1):
     arrays = renamed(read_arrays(path), statistics)
     _check_normalization(classifier)
     copy_weights(encoder_of(classifier), arrays, "path")
+    if zero_last:
+        forget_last(classifier)
     return classifier
 
 

@@ -55,7 +55,7 @@ class Range:
 
 
 _PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")
-_ADVERSARIAL = (*_PGD, "fast", "free")
+_ADVERSARIAL = (*_PGD, "fast", "free", "atld")
 HEADS = (
     "soft_triple",
     "triplet",
@@ -66,7 +66,7 @@ HEADS = (
     "proxy_anchor",
     "none",
 )
-STRATEGIES = ("pgd", "fast", "free", *_PGD[1:], "standard")
+STRATEGIES = ("pgd", "fast", "free", *_PGD[1:], "atld", "standard")
 # Which values of another hyper-parameter use one, and what that one is by default.
 PARENTS = {"strategy": "pgd", "head": "soft_triple", "regularizer": "weights"}
 

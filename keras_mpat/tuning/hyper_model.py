@@ -179,6 +179,8 @@ class RobustHyperModel(SearchableHyperModel):
         if values["strategy"] == "free":
             common |= {"replays": values["replays"], "batch_size": self.batch_size}
             return training.FreeTraining(self.threat_model, **common)
+        if values["strategy"] == "atld":
+            return training.ATLDTraining(self.threat_model, **common)
         common["step_size"] = values["step_size"]
         if values["strategy"] == "fast":
             return training.FastTraining(self.threat_model, **common)

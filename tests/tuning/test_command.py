@@ -139,6 +139,8 @@ def _run(*arguments):
             ["--strategy=pgd,free", "--norm_mode=train"],
             "`norm_mode` has no effect with strategy=free",
         ),
+        (["--preset=acl-mpat"], "`pretrain` is a stage of one run"),
+        (["--pretrained=nowhere"], "`from_run` must be a model, a .keras file"),
         (["--space=."], "Is a directory"),
     ],
 )

@@ -34,3 +34,17 @@ BALL = mpat.Linf(0.05)
 def test_the_strategy_of_a_point(values, strategy, tmp_path):
     model = Planted(tmp_path).model({"head": "none", **values}, seed=0)
     assert model.strategy == strategy
+
+
+@pytest.mark.skipif(
+    mpat.backend.NAME != "tensorflow", reason="a second optimizer needs TensorFlow"
+)
+def test_a_point_of_atld(tmp_path):
+    values = {"head": "none", "strategy": "atld", "warmup_epochs": 2, "steps": 3}
+    model = Planted(tmp_path).model(values, seed=0)
+    assert model.strategy == training.ATLDTraining(BALL, warmup_epochs=2)
+    space = mpat.tuning.SearchSpace(strategy=["pgd", "atld"], steps=[2, 3])
+    points = [space.values(point) for point in space.points()]
+    assert {"strategy": "atld"} in [
+        {k: v for k, v in p.items() if k in ("strategy", "steps")} for p in points
+    ]

@@ -1,0 +1,81 @@
+"""Where a run's weights begin: `train.py --pretrain rocl|acl`, or `--pretrained`.
+
+The pretraining is a stage of the run, in its folder: interrupted, it goes on. One that
+was made before is shared between runs by `--pretrained runs/acl/pretraining`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+from building import build_classifier, is_published
+from settings import Settings
+
+import keras_mpat as mpat
+from keras_mpat import datasets, pretraining
+
+METHODS = {"rocl": pretraining.RoCL, "acl": pretraining.ACL}
+
+
+def begin(
+    classifier: keras.Model,
+    settings: Settings,
+    folder: Path,
+    *,
+    before: Callable[[], None] = lambda: None,
+    **where,
+) -> None:
+    """Gives the classifier of a run its first weights, where they are not random.
+
+    Args:
+        classifier: of the run; changed in place. Before TRADES the layers after the
+            embedding become zero, as in ACL's fine-tuning.
+        settings: of the run.
+        folder: where the pretraining is, or will be.
+        before: called when nothing is left that could be refused, and training begins.
+        where: what `datasets.arrays` needs besides the name.
+
+    Raises:
+        ValueError: no such file, or weights of another architecture.
+    """
+    zero = {"zero_last": settings.strategy == "trades"}
+    if settings.pretrained is not None:
+        path = Path(settings.pretrained)
+        if is_published(settings):
+            pretraining.load_published(classifier, path, **zero)
+        else:
+            pretraining.initialize(classifier, path, **zero)
+    if settings.pretrain is not None:
+        model = pretrain(settings, folder, before=before, **where)
+        pretraining.initialize(classifier, model, **zero)
+
+
+def pretrain(
+    settings: Settings,
+    folder: Path,
+    *,
+    before: Callable[[], None] = lambda: None,
+    **where,
+) -> pretraining.Contrastive:
+    """Pretrains an encoder of the architecture of a run, or continues in its folder.
+
+    Args:
+        settings, folder, before, where: as of `begin`.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    images, _, _ = datasets.arrays(settings.dataset, "train", **where)
+    method = METHODS[settings.pretrain](
+        build_classifier(settings, datasets.info(settings.dataset, **where)),
+        mpat.Linf(settings.epsilon),
+        seed=settings.seed,
+    )
+    return pretraining.pretrain(
+        method,
+        images[: settings.train_examples],
+        epochs=settings.pretrain_epochs,
+        batch_size=settings.pretrain_batch_size,
+        run_dir=folder,
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_begin=lambda _: before())],
+    )
