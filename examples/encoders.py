@@ -79,3 +79,35 @@ def pretrain(
         verbose=1 if sys.stdout.isatty() else 2,
         callbacks=[keras.callbacks.LambdaCallback(on_train_begin=lambda _: before())],
     )
+
+
+def probe(settings: Settings, folder: Path, *, tested: int = 2000, **where) -> dict:
+    """How well a linear classifier reads the labels off frozen embeddings.
+
+    Args:
+        settings, where: as of `begin`.
+        folder: of the finished pretraining.
+        tested: first test images.
+
+    Returns:
+        Test accuracy `before`, with random weights, and `after` pretraining; `labels`,
+        the number of training images.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    name, limit = settings.dataset, settings.train_examples
+    x, y, _ = (part[:limit] for part in datasets.arrays(name, "train", **where))
+    seen, right, _ = (part[:tested] for part in datasets.arrays(name, "test", **where))
+    keras.utils.set_random_seed(settings.seed)
+    net = build_classifier(settings, datasets.info(name, **where))
+    encoder = keras.Model(net.inputs[0], mpat.models.find_embedding(net))
+    found = {"labels": len(y)}
+    for moment in ("before", "after"):
+        if moment == "after":
+            pretraining.initialize(net, folder)
+        known, unknown = (encoder.predict(part, verbose=0) for part in (x, seen))
+        scaler = StandardScaler().fit(known)
+        model = LogisticRegression(max_iter=1000).fit(scaler.transform(known), y)
+        found[moment] = float(model.score(scaler.transform(unknown), right))
+    return found

@@ -1,0 +1,217 @@
+"""ATLD, feature scattering and pretrainings beside MPAT: what PGD says, what is true.
+
+    python examples/compare_systems.py --dataset mnist --results results/systems_mnist
+
+Trains each system and attacks it: clean, PGD-20, CW-20, APGD on cross-entropy and on
+the margin, and AutoAttack on fewer images. ATLD is judged with its three inferences;
+attacks on the dynamic ones go through them, and are also made on the net inside. Some
+systems have several seeds. One small file per finished cell, and table.md; the same
+command continues after an interruption, `--parts 2 --part 0` shares the cells.
+"""
+
+import statistics
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cells as comparison
+import evaluate
+import settings as run_settings
+import train as training_script
+from absl import app, flags
+from encoders import probe
+from inference import adapted, predictor
+from run_directory import RunDirectory, source, write_whole
+
+import keras_mpat as mpat
+from keras_mpat import attacks
+from keras_mpat.evaluation import wilson_interval
+
+_MPAT = {"strategy": "pgd", "head": "soft_triple"}
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "PGD": {"strategy": "pgd", "head": "none"},
+    "feature scattering": {"strategy": "feature_scattering"},
+    "ATLD": {"strategy": "atld"},
+    "MPAT": _MPAT,
+    "RoCL, then MPAT": {**_MPAT, "pretrain": "rocl"},
+    "ACL, then MPAT": {**_MPAT, "pretrain": "acl"},
+}
+ONE_SEED = ("PGD", "feature scattering")
+UNSEEN_BY_AUTOATTACK = ("RoCL, then MPAT", "ATLD+")
+# The same for all: no weight norm, a triangle of the rate.
+COMMON = {"regularizer": "none", "schedule": "cyclic", "learning_rate": 0.1}
+INFERENCES = {"ATLD−": "plain", "ATLD": "imt", "ATLD+": "imt_plus"}
+
+
+def cells(given, seeds) -> dict[str, tuple[str, int, run_settings.Settings]]:
+    """(system, seed, settings) by name: the first seed of all, then the others."""
+    found = {}
+    for seed in seeds:
+        for number, (system, own) in enumerate(SYSTEMS.items()):
+            if seed != seeds[0] and system in ONE_SEED:
+                continue
+            chosen = COMMON | own | {"dataset": given.dataset, "seed": seed}
+            names = ("epochs", "train_examples", "epsilon", "width", "batch_size")
+            chosen |= {name: getattr(given, name) for name in names}
+            if "pretrain" in own:
+                chosen["pretrain_epochs"] = given.pretrain_epochs
+                chosen["pretrain_batch_size"] = given.pretrain_batch_size
+            settings = run_settings.resolve(chosen)
+            found[f"{number:02d}-s{seed}"] = (system, seed, settings)
+    return found
+
+
+def measure(system: str, settings, run_dir: Path, **sizes) -> dict[str, Any]:
+    """Trains and attacks one cell; continues if it was interrupted.
+
+    Args:
+        system: its name.
+        settings: of the run.
+        run_dir: its folder.
+        sizes: `data_dir`; `limit` and `hard`, the first test images of all attacks and
+            of AutoAttack.
+    """
+    record = training_script.train(settings, run_dir, data_dir=sizes["data_dir"])
+    rows = RunDirectory(run_dir, settings.to_dict()).rows()
+    values: dict[str, Any] = {
+        "device": record["device"],
+        "seconds_per_epoch": statistics.median(float(row["seconds"]) for row in rows),
+        "attacked": {},
+    }
+    if settings.pretrain is not None:
+        values["probe"] = probe(settings, run_dir / "pretraining", **_where(record))
+    kinds = INFERENCES if system == "ATLD" else {system: "plain"}
+    for title, kind in kinds.items():
+        model = predictor(run_dir, kind)
+        hard = None if title in UNSEEN_BY_AUTOATTACK else sizes["hard"]
+        values["attacked"][title] = attacked(
+            run_dir, model, mpat.Linf(settings.epsilon), sizes["limit"], hard
+        )
+    return values
+
+
+def attacked(run_dir, model, ball, limit: int, hard: int | None) -> dict[str, Any]:
+    """Accuracies of one predictor; of attacks that go through it, and the worst case.
+
+    Args:
+        run_dir: where the work is kept.
+        model: what predicts, from `inference.predictor`.
+        ball: the threat model.
+        limit: first test images only.
+        hard: first test images under AutoAttack; `None`: not run.
+    """
+    twenty = {"steps": 20, "step_size": ball.radius / 4}
+    margin = attacks.APGD(ball, objective=mpat.objectives.Margin())
+    several = {
+        "PGD-20": attacks.PGD(ball, **twenty),
+        "CW-20": attacks.CW(ball, **twenty),
+        "APGD-CE": attacks.APGD(ball),
+        "APGD-margin": margin,
+    }
+    plans = {"first look": (several, limit)}
+    if hard is not None:
+        plans["AutoAttack"] = ({"AutoAttack": attacks.AutoAttack(ball)}, hard)
+    found: dict[str, Any] = {}
+    for plan, (chosen, count) in plans.items():
+        chosen = adapted(chosen, model)
+        key = {"inference": getattr(model, "adaptive", None)}
+        folder = evaluate.state_folder(run_dir, chosen, {"limit": count, **key})
+        result = evaluate.evaluate(
+            run_dir, chosen=chosen, model=model, state_dir=folder, limit=count
+        )
+        found[plan] = {
+            "n": result.n,
+            "clean": result.clean_accuracy,
+            **{stage.name: stage.accuracy for stage in result.stages},
+            "worst": result.robust_accuracy,
+            "zero_gradients": result.zero_gradients,
+        }
+    return found
+
+
+def table(results: Mapping[tuple[str, int], dict[str, Any]]) -> str:
+    """Markdown: a row per predictor and seed, the interval of AutoAttack's verdict.
+
+    Args:
+        results: by (system, seed), as `measure` returns them.
+    """
+    names = ["clean", "PGD-20", "CW-20", "APGD-CE", "APGD-margin", "worst"]
+    lines = [["system", "seed", *names, "AutoAttack, worst", "95 %", "s/epoch"]]
+    for (_, seed), cell in results.items():
+        for title, found in cell["attacked"].items():
+            first, hard = found["first look"], found.get("AutoAttack")
+            row = [f"{100 * first[name]:.1f}" for name in names]
+            row += ["", ""] if hard is None else _hard(hard)
+            seconds = f"{cell['seconds_per_epoch']:.0f}"
+            lines.append([title, str(seed), *row, seconds])
+    text = comparison.markdown(lines)
+    probes = [["pretraining", "seed", "probe before", "probe after"]]
+    for (system, seed), cell in results.items():
+        if "probe" in cell:
+            shares = [
+                f"{100 * cell['probe'][name]:.1f}" for name in ("before", "after")
+            ]
+            probes.append([system, str(seed), *shares])
+    return text if len(probes) == 1 else f"{text}\n{comparison.markdown(probes)}"
+
+
+def _hard(found: Mapping[str, Any]) -> list[str]:
+    low, high = wilson_interval(round(found["worst"] * found["n"]), found["n"])
+    interval = f"{100 * low:.1f} to {100 * high:.1f}"
+    return [f"{100 * found['worst']:.1f} (n = {found['n']})", interval]
+
+
+def _where(record) -> dict[str, Any]:
+    where = source(record)
+    del where["name"]
+    return where
+
+
+def compare(given) -> str:
+    """Runs the cells that are missing; returns the table of those that are done."""
+    every = cells(given, comparison.integers("seeds", given.seeds))
+    size = {"limit": given.limit, "hard": given.hard}
+    listed = [
+        comparison.Cell(
+            name, f"{system}, seed {seed}", {"settings": settings.to_dict(), **size}
+        )
+        for name, (system, seed, settings) in every.items()
+    ]
+    folder, runs = Path(given.results), Path(given.run_dir)
+
+    def measured(cell: comparison.Cell) -> dict[str, Any]:
+        system, _, settings = every[cell.name]
+        options = {"data_dir": given.data_dir, **size}
+        return measure(system, settings, runs / cell.name, **options)
+
+    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
+    comparison.run(listed, measured, folder / "cells", **shares)
+    found = comparison.finished(folder / "cells", listed)
+    text = table({every[name][:2]: values for name, values in found.items()})
+    write_whole(folder / "table.md", text)
+    return text
+
+
+def main(_) -> None:
+    """Compares as the flags say."""
+    try:
+        print(compare(flags.FLAGS))
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    comparison.define_flags(run_dir="runs/systems", results="results/systems")
+    flags.DEFINE_string("dataset", "mnist", "Data set.")
+    flags.DEFINE_string("epsilon", None, "Radius; default: that of the data set.")
+    flags.DEFINE_integer("width", None, "Channels of the first stage of a resnet.")
+    flags.DEFINE_integer("epochs", 10, "Passes over the data.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", None, "Images per batch.", lower_bound=1)
+    flags.DEFINE_integer("pretrain_epochs", 10, "Of pretraining.", lower_bound=1)
+    flags.DEFINE_integer("pretrain_batch_size", 512, "Of pretraining.", lower_bound=2)
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of weights, data and noise.")
+    flags.DEFINE_integer("train_examples", 10_000, "First training images only.")
+    flags.DEFINE_integer("limit", 2000, "First test images.", lower_bound=1)
+    flags.DEFINE_integer("hard", 500, "Images of AutoAttack.", lower_bound=1)
+    app.run(main)

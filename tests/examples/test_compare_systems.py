@@ -1,0 +1,103 @@
+"""examples/compare_systems.py: a cell of each kind at small scale, and the table."""
+
+from types import SimpleNamespace
+
+import compare_systems
+import pytest
+import settings
+
+SIZES = {"data_dir": None, "limit": 30, "hard": 10}
+
+
+def flags(tmp_path, **changed):
+    """The flags of the command line."""
+    given = {
+        "run_dir": str(tmp_path / "runs"),
+        "results": str(tmp_path / "results"),
+        "data_dir": None,
+        "dataset": "mnist",
+        "epsilon": None,
+        "width": None,
+        "batch_size": None,
+        "epochs": 10,
+        "pretrain_epochs": 10,
+        "pretrain_batch_size": 512,
+        "seeds": ["0", "1"],
+        "train_examples": 10_000,
+        "limit": 2000,
+        "hard": 500,
+        "minutes": 1e9,
+        "parts": 1,
+        "part": 0,
+    }
+    return SimpleNamespace(**given | changed)
+
+
+def outcome(system, settings, run_dir, **_):
+    """What `measure` gives, made up."""
+    names = ("clean", "PGD-20", "CW-20", "APGD-CE", "APGD-margin", "worst")
+    first = {"n": 2000, **dict.fromkeys(names, 0.75)}
+    hard = {"n": 500, "worst": 0.5}
+    attacked = {system: {"first look": first, "AutoAttack": hard}}
+    if system == "ATLD":
+        attacked["ATLD+"] = {"first look": first}
+    cell = {"attacked": attacked, "seconds_per_epoch": 3.0}
+    if settings.pretrain:
+        cell["probe"] = {"before": 0.5, "after": 0.625, "labels": 10}
+    return cell
+
+
+def test_cells_share_all_but_the_system(tmp_path):
+    cells = compare_systems.cells(flags(tmp_path), [0, 1, 2])
+    assert len(cells) == 6 + 2 * 4
+    first = {system: chosen for system, seed, chosen in cells.values() if seed == 0}
+    for chosen in first.values():
+        assert (chosen.epochs, chosen.train_examples, chosen.epsilon) == (
+            10,
+            10_000,
+            0.3,
+        )
+        assert (chosen.regularizer, chosen.learning_rate) == ("none", 0.1)
+    assert first["PGD"].head == first["ATLD"].head == "none"
+    assert first["ACL, then MPAT"].pretrain_epochs == 10
+    assert {seed for system, seed, _ in cells.values() if system == "PGD"} == {0}
+
+
+def test_the_table_has_a_row_per_inference_and_the_probes(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare_systems, "measure", outcome)
+    text = compare_systems.compare(flags(tmp_path))
+    above, below = text.split("\n\n")
+    rows = above.splitlines()
+    assert len(rows) == 2 + 10 + 2 and len(below.splitlines()) == 2 + 4
+    assert "| 50.0 (n = 500) | 45.6 to 54.4 | 3 |" in rows[2]
+    assert any(
+        row.startswith("| ATLD+ | 1 |") and " |  |  | 3 |" in row for row in rows
+    )
+    assert below.splitlines()[2] == "| RoCL, then MPAT | 0 | 50.0 | 62.5 |"
+    assert (tmp_path / "results" / "table.md").read_text() == text
+
+
+@pytest.mark.slow
+def test_a_cell_of_atld_attacks_through_its_inference_and_inside(tiny, tmp_path):
+    given = {k: v for k, v in tiny.items() if k != "steps"} | {"strategy": "atld"}
+    chosen = settings.resolve(given | {"epochs": 1, "warmup_epochs": 0})
+    cell = compare_systems.measure("ATLD", chosen, tmp_path / "run", **SIZES)
+    assert list(cell["attacked"]) == ["ATLD−", "ATLD", "ATLD+"]
+    plain, dynamic, plus = (found["first look"] for found in cell["attacked"].values())
+    assert plain["n"] == 30 and "APGD-margin, transferred" not in plain
+    for found in (dynamic, plus):
+        several = [found[name] for name in found if "-" in name]
+        assert "APGD-margin, transferred" in found and min(several) >= found["worst"]
+    assert "AutoAttack" in cell["attacked"]["ATLD"]
+    assert "AutoAttack" not in cell["attacked"]["ATLD+"]
+
+
+@pytest.mark.slow
+def test_a_cell_of_a_pretraining_has_its_probe(tiny, tmp_path):
+    pretrain = {"pretrain": "rocl", "pretrain_epochs": 2, "pretrain_batch_size": 50}
+    chosen = settings.resolve(tiny | pretrain | {"epochs": 1, "warmup_epochs": 0})
+    run_dir = tmp_path / "run"
+    cell = compare_systems.measure("RoCL, then MPAT", chosen, run_dir, **SIZES)
+    assert cell["probe"]["labels"] == 200
+    assert 0.5 < cell["probe"]["before"] <= 1 and 0.5 < cell["probe"]["after"] <= 1
+    assert list(cell["attacked"]) == ["RoCL, then MPAT"]
