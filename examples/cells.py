@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from run_directory import write_whole
+
+from keras_mpat.files import write_text
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def run(
         start = time.perf_counter()
         found = cell.identity | measure(cell)
         spent.append(time.perf_counter() - start)
-        write_whole(_file(folder, cell), json.dumps(found, indent=1) + "\n")
+        write_text(_file(folder, cell), json.dumps(found, indent=1) + "\n")
 
 
 def finished(folder: Path, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:

@@ -20,9 +20,10 @@ import settings as run_settings
 import train as training_script
 from absl import app, flags
 from merging import read_merging
-from run_directory import RunDirectory, write_whole
+from run_directory import RunDirectory
 
 import keras_mpat as mpat
+from keras_mpat.files import write_text
 
 METHODS: dict[str, dict[str, Any]] = {
     "no head": {"head": "none"},
@@ -160,7 +161,7 @@ def compare(given) -> str:
     found = comparison.finished(folder / "cells", listed)
     results = {every[name][1:4]: values for name, values in found.items()}
     text = table(results) if results else "No cell is finished.\n"
-    write_whole(folder / "table.md", text)
+    write_text(folder / "table.md", text)
     return text
 
 

@@ -19,11 +19,12 @@ import numpy as np
 import settings as run_settings
 import train as training_script
 from absl import app, flags
-from run_directory import source, write_whole
+from run_directory import source
 
 import keras_mpat as mpat
 from keras_mpat import attacks, datasets
 from keras_mpat import evaluation as ev
+from keras_mpat.files import write_text
 
 METHODS: dict[str, dict[str, Any]] = {
     "standard": {"strategy": "standard", "head": "none"},
@@ -175,7 +176,7 @@ def compare(given) -> str:
     comparison.run(listed, measured, folder / "cells", **shares)
     found = comparison.finished(folder / "cells", listed)
     text = table({every[name][0]: values for name, values in found.items()})
-    write_whole(folder / "table.md", text)
+    write_text(folder / "table.md", text)
     return text
 
 

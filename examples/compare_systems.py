@@ -22,11 +22,12 @@ import train as training_script
 from absl import app, flags
 from encoders import probe
 from inference import adapted, predictor
-from run_directory import RunDirectory, source, write_whole
+from run_directory import RunDirectory, source
 
 import keras_mpat as mpat
 from keras_mpat import attacks
 from keras_mpat.evaluation import wilson_interval
+from keras_mpat.files import write_text
 
 _MPAT = {"strategy": "pgd", "head": "soft_triple"}
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -189,7 +190,7 @@ def compare(given) -> str:
     comparison.run(listed, measured, folder / "cells", **shares)
     found = comparison.finished(folder / "cells", listed)
     text = table({every[name][:2]: values for name, values in found.items()})
-    write_whole(folder / "table.md", text)
+    write_text(folder / "table.md", text)
     return text
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from absl import app, flags, logging
-from run_directory import finished, source, write_whole
+from run_directory import finished, source
 from train import length
 
 import keras_mpat as mpat
@@ -38,6 +38,7 @@ from keras_mpat.evaluation import (
     worst_judged,
 )
 from keras_mpat.evaluation.curves import write_rows
+from keras_mpat.files import write_text
 
 # Mao et al. (TLA), Figure 5: radius and PGD's steps. Training there had 0.03 and 8/255.
 _USUAL = {"mnist": (0.3, 100), "digits": (0.3, 100)}
@@ -132,7 +133,7 @@ def write(run_dir, detector: Detector, results, values: dict[str, Any]) -> list[
     paths = [folder / name for name in names]
     found = {name: result.to_dict() for name, result in results.items()}
     text = json.dumps(values | {"detector": repr(detector), "results": found}, indent=1)
-    write_whole(paths[0], text + "\n")
+    write_text(paths[0], text + "\n")
     write_rows(_points(results), paths[1])
     curves = {name: result.curve for name, result in results.items()}
     title = f"{values['dataset']}, clean and at ε = {values['epsilon']:.3g}"

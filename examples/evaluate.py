@@ -25,13 +25,14 @@ from auditing import write_audit
 from cards import write_card
 from inference import KINDS, adapted, predictor
 from pictures import attacked, draw, examples
-from run_directory import finished, source, write_whole
+from run_directory import finished, source
 from train import length
 
 import keras_mpat as mpat
 from keras_mpat import attacks, datasets
 from keras_mpat.choices import check_choice
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
+from keras_mpat.files import write_text
 
 __all__ = ["attacked", "draw", "evaluate", "examples", "finished", "suite"]
 
@@ -203,7 +204,7 @@ def main(arguments: list[str]) -> None:
     values = {"epsilon": radius, "flags": given_flags}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
-    write_whole(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
+    write_text(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
     result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
     if given.card:

@@ -31,11 +31,12 @@ import numpy as np
 from absl import app, flags, logging
 from evaluate import state_folder, suite
 from latent_pictures import draw
-from run_directory import finished, source, write_whole
+from run_directory import finished, source
 from train import length
 
 from keras_mpat import attacks, datasets
 from keras_mpat import evaluation as ev
+from keras_mpat.files import write_text
 
 
 def analyze(
@@ -178,7 +179,7 @@ def write_tables(folder: Path, values: dict[str, Any], info) -> None:
 def _write_csv(path: Path, head, rows) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    write_whole(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def define_flags() -> None:
@@ -218,9 +219,9 @@ def main(arguments: list[str]) -> None:
         found, values, *retrieved = analyze(given.run_dir, attack, **options)
         folder = Path(given.results_dir or Path(given.run_dir) / "latent")
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "latent.json", json.dumps(values, indent=1) + "\n")
+        write_text(folder / "latent.json", json.dumps(values, indent=1) + "\n")
         text = report(found, values, info)
-        write_whole(folder / "latent.md", text)
+        write_text(folder / "latent.md", text)
         write_tables(folder, values, info)
         found.save(folder / "latent.npz")
         print(text)

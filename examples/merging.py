@@ -13,10 +13,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from run_directory import RunDirectory, write_whole
+from run_directory import RunDirectory
 from settings import Settings
 
 from keras_mpat.callbacks import PrototypeMerging
+from keras_mpat.files import write_text
 
 
 def merging_callbacks(
@@ -82,7 +83,7 @@ class MergeRecorder(keras.callbacks.Callback):
             "before": _with_null(kept["before"]),
             "after": _with_null(kept["after"]),
         }
-        write_whole(self._path, json.dumps(values) + "\n")
+        write_text(self._path, json.dumps(values) + "\n")
 
 
 def _first(known: dict[str, Any] | None, done: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import numpy as np
 from absl import app, flags, logging
 from evaluate import finished
 from merging import read_merging
-from run_directory import source, write_whole
+from run_directory import source
 
 from keras_mpat import datasets
 from keras_mpat.evaluation import (
@@ -32,6 +32,7 @@ from keras_mpat.evaluation import (
     prototype_table,
     untrained_modes,
 )
+from keras_mpat.files import write_text
 
 _ROWS = 60  # of a sheet of pictures
 
@@ -68,12 +69,12 @@ def show(
     title = f"{info.name}, {len(x)} images of the split {split}, without an attack"
     text = f"# Prototypes\n\n{title}.\n{_in_words(found, merging)}\n\n{table}\n"
     text += f"\n{_control_in_words(control)}\n"
-    write_whole(run_dir / "prototypes.md", text)
+    write_text(run_dir / "prototypes.md", text)
     values = {"dataset": info.name, "split": split, **found.to_dict()}
     values["untrained"] = [
         {"purity": draw.purity, "nmi": draw.to_dict()["nmi"]} for draw in control
     ]
-    write_whole(run_dir / "prototypes.json", json.dumps(values, indent=1) + "\n")
+    write_text(run_dir / "prototypes.json", json.dumps(values, indent=1) + "\n")
     pictures = [_draw_sheet(run_dir, info, found, nearest, x, modes, title)]
     return text, pictures + _draw_merging(run_dir, info, merging)
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import keras
 
+from keras_mpat.files import write_text
+
 
 class RunDirectory:
     """The folder of a run: checks it at once, creates it with the first `update`.
@@ -68,7 +70,7 @@ class RunDirectory:
         """Changes entries of run.json."""
         self.path.mkdir(parents=True, exist_ok=True)
         known = self.record()
-        write_whole(self._record, json.dumps(known | values, indent=1) + "\n")
+        write_text(self._record, json.dumps(known | values, indent=1) + "\n")
 
     def rows(self) -> list[dict[str, str]]:
         """The finished epochs."""
@@ -82,7 +84,7 @@ class RunDirectory:
         rows = self.rows()[:count]
         lines = [",".join(rows[0])] if rows else []
         lines += [",".join(row.values()) for row in rows]
-        write_whole(self.history, "".join(f"{line}\n" for line in lines))
+        write_text(self.history, "".join(f"{line}\n" for line in lines))
 
     def add_row(self, row: dict[str, Any]) -> None:
         """Appends an epoch."""
@@ -174,13 +176,6 @@ def source(record: dict[str, Any]) -> dict[str, Any]:
     image_size = settings.get("image_size")  # runs of earlier versions have none
     name, data_dir = settings["dataset"], record["data_dir"]
     return {"name": name, "data_dir": data_dir, "image_size": image_size}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:

@@ -31,13 +31,14 @@ import numpy as np
 import torch
 from absl import app, flags, logging
 from our_verdicts import Ours, load_images, newest, read_verdicts
-from run_directory import finished, source, write_whole
+from run_directory import finished, source
 from upstream import Upstream, find
 
 from keras_mpat import interop
 from keras_mpat.evaluation import Verification
 from keras_mpat.evaluation.evidence import versions
 from keras_mpat.evaluation.verification import leads
+from keras_mpat.files import write_text
 
 _HERE = Path(__file__).resolve().parent
 _FEW = (
@@ -221,7 +222,7 @@ def main(arguments: list[str]) -> None:
     path = Path(given.output or folder / f"verification-{stamp}.json")
     values = {"sha256": ours.sha256, "verdicts": verdicts.name, "seconds": seconds}
     values["threat_model"] = {"norm": ours.norm, "radius": ours.radius}
-    write_whole(path, json.dumps(values | found.to_dict(), indent=1) + "\n")
+    write_text(path, json.dumps(values | found.to_dict(), indent=1) + "\n")
     print(f"Written: {path}")
 
 

@@ -25,6 +25,7 @@ FLOORS = (
         "backend",
         "choices",
         "configurable",
+        "files",
         "input_checks",
         "learned",
         "losses",

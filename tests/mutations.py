@@ -892,11 +892,18 @@ MUTATIONS = (
         "tests/tuning/test_report.py",
     ),
     Mutation(
-        "the report of a search is written in place",
-        "tuning/report.py",
-        'partial = target.with_name(f"{file}.part")',
-        "partial = target",
-        "tests/tuning/test_report.py",
+        "files are written in place",
+        "files.py",
+        'partial = f"{os.fspath(path)}.part"',
+        "partial = os.fspath(path)",
+        "tests/test_files.py",
+    ),
+    Mutation(
+        "a file takes its place before it is on the disk",
+        "files.py",
+        "os.fsync(file.fileno())",
+        "pass",
+        "tests/test_files.py",
     ),
     Mutation(
         "numbers of prototypes go to the classes in the order of a message",

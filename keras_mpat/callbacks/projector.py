@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.evaluation.latent import LatentSet
 from keras_mpat.layers.prototypes import directions
 
@@ -47,10 +48,7 @@ def write_projector(
     }
     os.makedirs(folder, exist_ok=True)
     for name, text in texts.items():
-        path = os.path.join(folder, name)
-        with open(f"{path}.part", "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(f"{path}.part", path)
+        files.write_text(os.path.join(folder, name), text)
 
 
 def _metadata(found: LatentSet, classes, names) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.attacks import Attack
 from keras_mpat.evaluation.audit_inputs import check_options, checked
 from keras_mpat.evaluation.buckets import buckets
@@ -114,9 +115,7 @@ class Audit:
         }
         for name, text in texts.items():
             path = os.path.join(folder, name)
-            with open(f"{path}.part", "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(f"{path}.part", path)
+            files.write_text(path, text)
 
 
 def audit(

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keras_mpat import files
 from keras_mpat.attacks import AutoAttack
 from keras_mpat.evaluation.card_checks import (
     as_dict,
@@ -53,9 +54,7 @@ class ModelCard:
         text = json.dumps(self.values, indent=1) + "\n"
         for name, content in (("card.json", text), ("card.md", self.to_markdown())):
             path = os.path.join(os.fspath(folder), name)
-            with open(f"{path}.part", "w", encoding="utf-8") as file:
-                file.write(content)
-            os.replace(f"{path}.part", path)
+            files.write_text(path, content)
 
 
 def model_card(

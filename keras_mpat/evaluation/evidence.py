@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mpat import backend
+from keras_mpat import backend, files
 from keras_mpat.version import __version__
 
 
@@ -93,15 +93,13 @@ class Evidence:
                 "`adversarial` must hold examples where they are to be saved. Received:"
                 " none. Pass state_dir= to evaluate_robustness, which keeps them."
             )
-        partial = f"{os.fspath(path)}.part"
-        with open(partial, "wb") as file:
+        with files.written(path, "wb") as file:
             np.savez_compressed(
                 file,
                 index=self.index,
                 adversarial=self.adversarial,
                 sha256=self._digest(),
             )
-        os.replace(partial, path)
 
     def with_examples(self, path: str | os.PathLike) -> "Evidence":
         """The same with the adversarial examples that `save_examples` wrote.

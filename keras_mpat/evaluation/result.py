@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.evaluation.evidence import Evidence
 
 
@@ -135,10 +136,7 @@ class RobustnessResult:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes `to_dict` as JSON, whole or not at all."""
-        partial = f"{os.fspath(path)}.part"
-        with open(partial, "w", encoding="utf-8") as file:
-            json.dump(self.to_dict(), file, indent=1)
-        os.replace(partial, path)
+        files.write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "RobustnessResult":

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_mpat import files
+
 _EVERY = 20.0  # seconds between two writes of a chunk that is not finished
 
 
@@ -71,7 +73,7 @@ class State:
                     f"state_dir={self.folder!r}, which differs in {changed}. Pass a "
                     "new folder, or remove this one."
                 )
-        _write(path, json.dumps(fingerprint).encode())
+        files.write_text(path, json.dumps(fingerprint))
 
     def chunk(self, number: int, data: str) -> Chunk:
         """A chunk as it was left, or a new one, for data with this digest."""
@@ -98,9 +100,8 @@ class State:
             "seconds": chunk.seconds,
             "finished": chunk.finished,
         }
-        with open(f"{path}.part", "wb") as file:
+        with files.written(path, "wb") as file:
             np.savez(file, data=chunk.digest, head=json.dumps(head), **chunk.rows)
-        os.replace(f"{path}.part", path)
         self._written = now
 
     def part(self, number: int) -> tuple[np.ndarray, float]:
@@ -153,9 +154,3 @@ def without_names(config):
     if isinstance(config, (list, tuple)):
         return [without_names(entry) for entry in config]
     return config
-
-
-def _write(path: str, content: bytes) -> None:
-    with open(f"{path}.part", "wb") as file:
-        file.write(content)
-    os.replace(f"{path}.part", path)

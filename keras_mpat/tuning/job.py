@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from keras_mpat import files
+
 OUTCOME = "outcome.json"
 
 
@@ -66,7 +68,7 @@ class Outcome:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes outcome.json, whole or not at all."""
-        write_json(Path(folder) / OUTCOME, dataclasses.asdict(self))
+        files.write_json(Path(folder) / OUTCOME, dataclasses.asdict(self))
 
 
 def read_outcome(folder: str | os.PathLike) -> Outcome | None:
@@ -75,13 +77,3 @@ def read_outcome(folder: str | os.PathLike) -> Outcome | None:
     if not path.exists():
         return None
     return Outcome(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all, also if the machine stops."""
-    partial = path.with_name(f"{path.name}.part")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(json.dumps(value, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import keras
 
+from keras_mpat import files
+
 _PART = "part.weights.h5"
 
 
@@ -48,9 +50,7 @@ class KeptEpochs(keras.callbacks.Callback):
         if source != self.folder:  # their time is that of the other trial
             self.rows = [row | {"seconds": 0.0} for row in self.rows]
         text = "".join(f"{json.dumps(row)}\n" for row in self.rows)
-        partial = self.folder / "epochs.jsonl.part"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.folder / "epochs.jsonl")
+        files.write_text(self.folder / "epochs.jsonl", text)
         if states and source != self.folder:  # last and whole: a state decides
             copy = shutil.copy(states[-1], self.folder / _PART)
             os.replace(copy, self.folder / states[-1].name)

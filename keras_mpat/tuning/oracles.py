@@ -15,7 +15,8 @@ from pathlib import Path
 import keras_tuner
 
 from keras_mpat.choices import check_choice
-from keras_mpat.tuning.job import read_outcome, write_json
+from keras_mpat.files import write_json
+from keras_mpat.tuning.job import read_outcome
 
 _NEVER = 10**9
 ERRORS_IN_A_ROW = 3

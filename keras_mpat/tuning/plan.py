@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_mpat.tuning.job import Job, write_json
+from keras_mpat import files
+from keras_mpat.tuning.job import Job
 from keras_mpat.tuning.space import SearchSpace
 
 
@@ -96,7 +97,7 @@ class SearchFile:
     def update(self, **values: Any) -> None:
         """Changes entries."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, self.read() | values)
+        files.write_json(self.path, self.read() | values)
 
     def check(self, identity: dict[str, Any]) -> None:
         """Raises unless the folder is new or belongs to this search.

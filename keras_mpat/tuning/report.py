@@ -6,10 +6,10 @@ The look is that of `evaluation.reporting`.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from keras_mpat import files
 from keras_mpat.evaluation.reporting.markup import Markup, element
 from keras_mpat.evaluation.reporting.page import Figure, Section, page
 from keras_mpat.evaluation.reporting.tables import Table, in_markdown
@@ -49,11 +49,8 @@ def write_report(result: SearchResult) -> Path:
         "report.html": page(title, lead(result), chapters, foot=foot),
     }
     result.folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
-        target = result.folder / file
-        partial = target.with_name(f"{file}.part")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
+    for name, text in texts.items():
+        files.write_text(result.folder / name, text)
     return result.folder / "report.html"
 
 

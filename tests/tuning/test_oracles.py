@@ -5,6 +5,7 @@ import threading
 import keras_tuner
 import pytest
 
+from keras_mpat import files
 from keras_mpat.tuning import SearchSpace, job, oracles
 
 _SPACE = SearchSpace(head_weight=[0.1, 0.5, 1.0], prototypes_per_class=[1, 2])
@@ -64,7 +65,7 @@ def test_killed_before_any_write_and_started_again_each_trial_runs_once(
     whole = []
     _drive(_oracle(tmp_path / "whole", name), whole)
     assert len({values for *_, values in whole}) == len(whole) >= 4
-    write, kills = job.write_json, 0
+    write, kills = files.write_json, 0
     step = 7 if name == "bayesian" else 1  # whose process takes a second to fit
     for fatal in range(0, 200, step):
         folder, ran, count = tmp_path / str(fatal), [], [0]

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_not_negative, check_switch
 from keras_mpat.evaluation.detection import gaussians
@@ -133,10 +134,8 @@ class Detector:
             "normalize": self.normalize,
             "threshold": np.nan if self.threshold is None else self.threshold,
         }
-        partial = f"{os.fspath(path)}.part"
-        with open(partial, "wb") as file:
+        with files.written(path, "wb") as file:
             np.savez(file, **values)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Detector":

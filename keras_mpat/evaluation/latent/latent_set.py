@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.evaluation.latent.inputs import checked_classes, checked_points
 
 _OPTIONAL = ("modes", "examples")
@@ -90,10 +91,8 @@ class LatentSet:
         """Writes all of it as .npz without pickle, whole or not at all."""
         pairs = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
         kept = {name: value for name, value in pairs if value is not None}
-        partial = f"{os.fspath(path)}.part"
-        with open(partial, "wb") as file:
+        with files.written(path, "wb") as file:
             np.savez(file, **kept)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LatentSet":

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_mpat import files
 from keras_mpat.configurable import check_count, check_switch
 from keras_mpat.evaluation.loading import training_model
 from keras_mpat.evaluation.reporting.data import ReportData, checked_data
@@ -127,10 +128,7 @@ def _write(path: Path, runs: list[Run], sections: list[Section]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in texts.items():
-        target = path.with_suffix(suffix)
-        partial = target.with_name(f"{target.name}.part")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
+        files.write_text(path.with_suffix(suffix), text)
 
 
 def _markdown(title: str, runs: list[Run], sections: list[Section]) -> str:
