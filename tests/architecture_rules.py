@@ -28,6 +28,7 @@ FLOORS = (
         "files",
         "input_checks",
         "learned",
+        "locks",
         "losses",
         "noise",
         "norms",

@@ -1045,6 +1045,27 @@ MUTATIONS = (
         "_Ordered(images, batch_size, model.seed, 0)",
         "tests/pretraining/test_running.py",
     ),
+    Mutation(
+        "arguments of a callback are taken for its state",
+        "callbacks/callback_state.py",
+        "if name in arguments:",
+        "if name in _NOT_STATE:",
+        "tests/callbacks/test_full_state.py",
+    ),
+    Mutation(
+        "a state is taken without a look at its digests",
+        "callbacks/kept_states.py",
+        'if found["sha256"] == self._digests(epoch):',
+        'if found["sha256"]:',
+        "tests/callbacks/test_full_state.py",
+    ),
+    Mutation(
+        "a run that early stopping has ended goes on",
+        "callbacks/full_state.py",
+        'self.params["epochs"] if ended else found["epoch"]',
+        'found["epoch"]',
+        "tests/callbacks/test_full_state.py",
+    ),
 )
 
 

@@ -7,10 +7,12 @@
 is held out, `snapshot.py` remembers a model. `prototype_merging.py` merges prototypes
 that have come close; `chance.py` says when that is premature, `slots.py` tells the
 optimizer. `adversarial_board.py` shows attacked examples in TensorBoard, `projector.py`
-writes what its Projector reads.
+writes what its Projector reads. `full_state.py` makes a run survive a kill, with
+`kept_states.py` and `callback_state.py`.
 """
 
 from keras_mpat.callbacks.adversarial_board import AdversarialBoard
+from keras_mpat.callbacks.full_state import FullState
 from keras_mpat.callbacks.overfitting_guard import CatastrophicOverfittingGuard
 from keras_mpat.callbacks.probe import Check
 from keras_mpat.callbacks.prototype_merging import MergeRecord, PrototypeMerging
@@ -19,6 +21,7 @@ __all__ = [
     "AdversarialBoard",
     "CatastrophicOverfittingGuard",
     "Check",
+    "FullState",
     "MergeRecord",
     "PrototypeMerging",
 ]

@@ -15,9 +15,9 @@ import keras_tuner
 
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_positive
+from keras_mpat.locks import locked
 from keras_mpat.tuning import distributed
 from keras_mpat.tuning.job import read_outcome
-from keras_mpat.tuning.locks import locked
 from keras_mpat.tuning.oracles import TUNERS, make_oracle
 from keras_mpat.tuning.plan import Plan, SearchFile
 from keras_mpat.tuning.preflight import check_counts, check_objective, preflight

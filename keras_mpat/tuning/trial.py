@@ -17,9 +17,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mpat.locks import locked
 from keras_mpat.tuning.job import Job, Outcome, read_outcome
 from keras_mpat.tuning.kept_epochs import Collapse, KeptEpochs
-from keras_mpat.tuning.locks import locked
 
 _WATCH = 0.5  # seconds between two looks at the process that began this one
 
