@@ -34,6 +34,7 @@ FLOORS = (
         "norms",
         "pipelines",
         "objectives",
+        "saved",
         "schedules",
         "threat_checks",
         "threat_models",

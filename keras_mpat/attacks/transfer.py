@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mpat import saved
 from keras_mpat.attacks.attack import Attack, Goal, worst_of
 from keras_mpat.attacks.model_attack import ModelAttack, check_model, rows_of
 from keras_mpat.attacks.worst_case import WorstCase
@@ -55,7 +56,9 @@ class Transfer(ModelAttack):
                 f"attack={self.attack!r}. Pass attacks.APGD(keras_mpat.Linf(0.3))."
             )
         if isinstance(self.surrogate, (str, os.PathLike)):
-            object.__setattr__(self, "surrogate", _load(self.surrogate))
+            object.__setattr__(
+                self, "surrogate", saved.load_model("surrogate", self.surrogate)
+            )
         check_model("surrogate", self.surrogate)
 
     @property
@@ -117,20 +120,3 @@ class Transfer(ModelAttack):
 
     def _logits(self, x):
         return ops.cast(self.surrogate(x, training=False), "float32")
-
-
-def _load(path):
-    if not os.path.isfile(path):
-        raise ValueError(
-            "`surrogate` must be a Keras classifier, an AdversarialModel or the path "
-            f"of a .keras file. Received: {os.fspath(path)!r}, where there is no file. "
-            "Save one with model.save(...)."
-        )
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(
-            "`surrogate` must be the path of a .keras file that Keras can load. "
-            f"Received: {os.fspath(path)!r}, which it cannot. Save one with "
-            "model.save('name.keras'), or pass the model itself."
-        ) from error

@@ -4,6 +4,7 @@ import os
 
 import keras
 
+from keras_mpat import saved
 from keras_mpat.models.adversarial_model import AdversarialModel
 from keras_mpat.models.forward import with_logits
 
@@ -20,13 +21,7 @@ def load_classifier(model_or_path, *, softmax: bool = False):
     """
     model = model_or_path
     if isinstance(model, (str, os.PathLike)):
-        if not os.path.exists(model):
-            raise ValueError(
-                "`model_or_path` must be a Keras classifier, an AdversarialModel or "
-                f"the path of a .keras file. Received: {os.fspath(model)!r}, where "
-                "there is no file. Save one with model.classifier.save(...)."
-            )
-        model = keras.models.load_model(model, compile=False)
+        model = saved.load_model("model_or_path", model)
     if isinstance(model, AdversarialModel):
         model = model.predictor
     if not isinstance(model, keras.Model):
@@ -48,5 +43,5 @@ def training_model(model_or_path) -> AdversarialModel | None:
     """The `AdversarialModel` itself, or from a path; `None` for a plain classifier."""
     model = model_or_path
     if isinstance(model, (str, os.PathLike)):
-        model = keras.models.load_model(model, compile=False)
+        model = saved.load_model("model_or_path", model)
     return model if isinstance(model, AdversarialModel) else None

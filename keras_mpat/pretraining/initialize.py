@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mpat import saved
 from keras_mpat.models import checks
 from keras_mpat.pretraining.contrastive import Contrastive, encoder_of
 
@@ -94,7 +95,7 @@ def _loaded(from_run):
             "`from_run` must be a model, a .keras file, or a folder with model.keras. "
             f"Received: from_run={from_run!r}. Pass the run_dir of pretraining."
         )
-    return keras.saving.load_model(path, compile=False)
+    return saved.load_model("from_run", path)
 
 
 def _encoder(model):
