@@ -1,7 +1,5 @@
 """Pictures of the latent space: written, and each thing drawn once, as it should be."""
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -12,22 +10,6 @@ plots = pytest.importorskip(
 from matplotlib.colors import to_rgb  # noqa: E402
 
 from keras_mpat.evaluation.plots.colors import COLORS  # noqa: E402
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn from here on."""
-    drawn = []
-    for module in ("retrieval", "latent_map", "confusion"):
-        module = importlib.import_module(f"{plots.__name__}.{module}")
-        real = module.Figure
-
-        def figure(*arguments, real=real, **options):
-            drawn.append(real(*arguments, **options))
-            return drawn[-1]
-
-        monkeypatch.setattr(module, "Figure", figure)
-    return drawn
 
 
 def pair(scatter):

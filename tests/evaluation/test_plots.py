@@ -9,21 +9,6 @@ plots = pytest.importorskip(
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn from here on."""
-    drawn = []
-    for module in ("sheet", "merging"):
-        real = getattr(plots, module).Figure
-
-        def figure(*arguments, real=real, **options):
-            drawn.append(real(*arguments, **options))
-            return drawn[-1]
-
-        monkeypatch.setattr(getattr(plots, module), "Figure", figure)
-    return drawn
-
-
 def texts(figure):
     """All that is written in a figure."""
     found = [text.get_text() for text in figure.texts]

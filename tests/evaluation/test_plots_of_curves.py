@@ -11,21 +11,6 @@ plots = pytest.importorskip(
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn from here on."""
-    drawn = []
-    for module in (plots.curves, plots.surfaces):
-        real = module.Figure
-
-        def figure(*arguments, real=real, **options):
-            drawn.append(real(*arguments, **options))
-            return drawn[-1]
-
-        monkeypatch.setattr(module, "Figure", figure)
-    return drawn
-
-
 def check(path):
     assert path.read_bytes().startswith(PNG)
     assert path.stat().st_size > 2000

@@ -12,21 +12,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 Point, Curve = plots.ScoredPoint, plots.TrialCurve
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are drawn from here on."""
-    drawn = []
-    for module in (plots.tuning, plots.parallel):
-        real = module.Figure
-
-        def figure(*arguments, real=real, **options):
-            drawn.append(real(*arguments, **options))
-            return drawn[-1]
-
-        monkeypatch.setattr(module, "Figure", figure)
-    return drawn
-
-
 def check(path):
     assert path.read_bytes().startswith(PNG)
     assert path.stat().st_size > 2000
