@@ -317,11 +317,11 @@ MUTATIONS = (
         "tests/losses/test_sinkhorn.py -k stops",
     ),
     Mutation(
-        "feature scattering starts inside the box",
-        "training/feature_scattering.py",
-        "return pgd.ascend(costs, x, free.sample(x, keys))",
-        "return pgd.ascend(costs, x, ball.sample(x, keys))",
-        "tests/training/test_feature_scattering.py -k oracle",
+        "feature scattering and ATLD start inside the box",
+        "training/strategy.py",
+        "return ball.sample(x, keys)",
+        "return threat_model.sample(x, keys)",
+        "tests/training/test_feature_scattering.py tests/training/test_atld.py -k oracle",
     ),
     Mutation(
         "TRADES starts at the image itself",
@@ -988,6 +988,13 @@ MUTATIONS = (
         "            return -values, values",
         "            return values, values",
         "tests/training/test_atld.py",
+    ),
+    Mutation(
+        "ATLD's attack starts twice the image away",
+        "training/atld.py",
+        "start = unboxed_sample(ball, x, keys)",
+        "start = ball.project(x + ball.sample(x, keys), x)",
+        "tests/training/test_atld.py -k oracle",
     ),
     Mutation(
         "ATLD's discriminator learns from the classifier's side",

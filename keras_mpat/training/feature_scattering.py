@@ -1,6 +1,6 @@
 """Feature scattering: an adversary without labels, that moves the batch as a whole."""
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import keras
@@ -18,9 +18,7 @@ from keras_mpat.losses.sinkhorn import transport_costs
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
 from keras_mpat.threat_models import ThreatModel
-from keras_mpat.training.strategy import AttackStrategy, attacked
-
-_FREE = 1e30  # a bound that no input meets
+from keras_mpat.training.strategy import AttackStrategy, attacked, unboxed_sample
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -118,7 +116,5 @@ class _Scattering(GradientAttack):
             logits = logits_fn(x_adv)
             return transport_costs(clean, logits), logits
 
-        ball = self.threat_model
-        free = replace(ball, epsilon=ball.radius, bounds=(-_FREE, _FREE))
-        pgd = PGD(ball, steps=self.steps, step_size=self.step_length)
-        return pgd.ascend(costs, x, free.sample(x, keys))
+        pgd = PGD(self.threat_model, steps=self.steps, step_size=self.step_length)
+        return pgd.ascend(costs, x, unboxed_sample(self.threat_model, x, keys))
