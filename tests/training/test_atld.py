@@ -226,6 +226,34 @@ def test_inference_moves_each_input_towards_natural(trained, adaptive, tmp_path)
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), wrapper(x))
 
 
+def test_the_step_of_inference_is_as_long_as_epsilon_in_its_norm():
+    """One epsilon and one pair of bounds per feature, text, and the L2 norm."""
+    uneven = mpat.Linf(
+        [0.1, 0.0, 0.1, 0.2],
+        bounds=([0.0] * 4, [1.0, 1.0, 1.0, 0.5]),
+        mutable=[True, True, False, True],
+    )
+    x = np.clip(X, 0.2, 0.5)
+    for ball, step_size, longest in (
+        (uneven, None, [0.1, 0, 0, 0.2]),
+        (BALL, "51/255", [0.2] * 4),
+        (mpat.L2(0.1), None, None),
+    ):
+        strategy = mpat.training.ATLDTraining(ball, **SMALL)
+        model = toy.model(strategy, classifier=toy.net())
+        wrapper = mpat.models.InferenceManifoldTransformation(
+            model, step_size=step_size
+        )
+        moved = ops.convert_to_numpy(wrapper.transformed(x))
+        if longest is None:
+            lengths = np.linalg.norm(moved - x, axis=1)
+            np.testing.assert_allclose(lengths, 0.1, atol=1e-6)
+        else:
+            found = np.abs(moved - x).max(axis=0)
+            np.testing.assert_allclose(found, longest, atol=1e-6)
+            assert np.all(moved <= ball.bounds[1])
+
+
 def test_an_attack_goes_through_the_transformation(trained):
     wrapper = mpat.models.InferenceManifoldTransformation(trained)
     x_adv = mpat.attacks.PGD(BALL, steps=5)(wrapper, X, Y)
