@@ -1032,6 +1032,20 @@ MUTATIONS = (
         "tests/pretraining/test_methods.py",
     ),
     Mutation(
+        "the attack of a pretraining overflows in float16",
+        "pretraining/contrastive.py",
+        "return factor * self.nt_xent(",
+        "return self.nt_xent(",
+        "tests/pretraining/test_methods.py -k float16",
+    ),
+    Mutation(
+        "of the images of a pretraining the first batch is checked",
+        "pretraining/running.py",
+        "model.check_images(images)",
+        "model.check_images(images[:1])",
+        "tests/pretraining/test_running.py -k looked_at",
+    ),
+    Mutation(
         "crops resized from outside the crop",
         "pretraining/views.py",
         "weights = ops.where(inside, weights, 0.0)",

@@ -61,13 +61,14 @@ class ACL(Contrastive):
             target = ops.stop_gradient(self.clean_network(second, training=False))
 
             def one(x):
-                return self.nt_xent(self.network(x, training=False), target)
+                return self.attacked_losses(self.network(x, training=False), target)
 
             attacked = [self.attacked(first, keys, one)]
         else:
 
             def both(x):
-                return self.nt_xent(*ops.split(self.network(x, training=False), 2))
+                pair = ops.split(self.network(x, training=False), 2)
+                return self.attacked_losses(*pair)
 
             pair = ops.concatenate([first, second])
             twice = ops.concatenate([keys, noise.fold(keys, 4)])

@@ -66,8 +66,8 @@ class RoCL(Contrastive):
         target = ops.stop_gradient(self.network(second, training=False))
 
         def losses(x):
-            projected = self.network(x, training=False)
-            return self.nt_xent(projected, target, one_sided=self.one_sided)
+            pair = self.network(x, training=False), target
+            return self.attacked_losses(*pair, one_sided=self.one_sided)
 
         attacked = self.attacked(first, keys, losses)
         return {"first": first, "second": second, "adversarial": attacked}
