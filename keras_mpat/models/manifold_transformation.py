@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_mpat import backend
 from keras_mpat.configurable import check_positive, check_switch
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.models.adversarial_model import AdversarialModel
 
 _UNSURE = (0.3, 0.7)  # probabilities between which ATLD+ takes half a step
@@ -79,9 +80,12 @@ class InferenceManifoldTransformation(keras.Model):
         ball = self.inner.strategy.threat_model
         discriminator = self.inner.strategy_state["discriminator"]
 
-        def natural(z):
-            told, _ = discriminator(self.inner.classifier(z, training=False))
+        def objective(logits):
+            told, _ = discriminator(logits)
             return -ops.softplus(-told), told
+
+        def natural(z):
+            return linearized(self.inner.classifier(z, training=False), objective)
 
         gradient, _, told = backend.input_gradient(natural, x)
         length = self._length

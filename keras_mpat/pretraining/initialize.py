@@ -148,10 +148,8 @@ def _check_outputs(source, target) -> None:
     )
     relative, absolute = 1e-3, 1e-4
     if {keras.backend.standardize_dtype(each.dtype) for each in outputs} != {"float32"}:
-        relative, absolute = (
-            0.05,
-            0.05 * np.abs(expected).max(),
-        )  # rounded in each layer
+        # Each layer has rounded.
+        relative, absolute = 0.05, 0.05 * np.abs(expected).max()
     if not np.allclose(expected, found, relative, absolute):
         raise ValueError(
             "`classifier` must differ from the pretrained one by its weights only. "

@@ -65,9 +65,8 @@ class RoCL(Contrastive):
         # once, not in each step.
         target = ops.stop_gradient(self.network(second, training=False))
 
-        def losses(x):
-            pair = self.network(x, training=False), target
-            return self.attacked_losses(*pair, one_sided=self.one_sided)
+        def losses(projections):
+            return self.nt_xent(projections, target, one_sided=self.one_sided)
 
         attacked = self.attacked(first, keys, losses)
         return {"first": first, "second": second, "adversarial": attacked}

@@ -33,6 +33,7 @@ from keras_mpat.losses.latent_matching import (
     jensen_shannon,
     logit_distance,
 )
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
@@ -184,10 +185,13 @@ class ATLDTraining(AttackStrategy):
             ball = ball.scaled(self.next_epsilon_scale(model))
         told, _ = state["discriminator"](natural, training=True, update=False)
 
-        def divergence(z):
-            seen, _ = state["discriminator"](logits_fn(z), training=True, update=False)
+        def objective(logits):
+            seen, _ = state["discriminator"](logits, training=True, update=False)
             values = binary_divergence(told, seen)
             return -values, values
+
+        def divergence(z):
+            return linearized(logits_fn(z), objective)
 
         keys = noise.keys(model.seed_generator, ops.shape(x)[0])
         start = unboxed_sample(ball, x, keys)

@@ -14,6 +14,7 @@ from keras_mpat.losses.label_smoothing import (
     smoothing_term,
     usual_smoothing,
 )
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.sinkhorn import transport_costs
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
@@ -114,7 +115,7 @@ class _Scattering(GradientAttack):
 
         def costs(x_adv):
             logits = logits_fn(x_adv)
-            return transport_costs(clean, logits), logits
+            return linearized(logits, lambda z: (transport_costs(clean, z), logits))
 
         pgd = PGD(self.threat_model, steps=self.steps, step_size=self.step_length)
         return pgd.ascend(costs, x, unboxed_sample(self.threat_model, x, keys))
