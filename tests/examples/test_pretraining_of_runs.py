@@ -43,9 +43,7 @@ def test_pretrained_takes_the_place_of_the_pretraining_of_a_preset():
     assert (chosen.pretrain, chosen.pretrain_epochs) == (None, None)
     assert (chosen.pretrained, chosen.strategy) == ("runs/acl", "pgd")
     both = {"pretrain": "acl", "pretrained": "runs/acl"}
-    with pytest.raises(
-        ValueError, match="`pretrained` has no.*Remove one of"
-    ):
+    with pytest.raises(ValueError, match="`pretrained` has no.*Remove one of"):
         settings.resolve(both)
 
 
