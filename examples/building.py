@@ -44,11 +44,17 @@ def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
 
 
 def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Model:
-    """The network that `settings` names, for the images of a data set."""
+    """The network that `settings` names, for the images of a data set.
+
+    Raises:
+        ValueError: a size that the network cannot have, or images that ACL's published
+            weights are not for.
+    """
     options: dict[str, Any] = {"input_shape": info.input_shape}
     # Of a set that does not say: about -2 to 2, whatever the number of channels.
     options |= {"mean": info.mean or 0.5, "std": info.std or 0.25}
     if is_published(settings):  # with the mean of ImageNet, whatever the images
+        _check_published(settings, info)
         mean, std = pretraining.IMAGENET_MEAN, pretraining.IMAGENET_STD
         options |= {"mean": mean, "std": std}
     sizes = {
@@ -68,6 +74,16 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
         "wide_resnet": mpat.models.wide_resnet,
     }
     return builders[settings.model](info.num_classes, **options)
+
+
+def _check_published(settings: Settings, info: datasets.DatasetInfo) -> None:
+    if settings.model != "resnet18" or info.input_shape[-1] != 3:
+        raise ValueError(
+            "`pretrained` must be the folder of a pretraining: files of ACL are for "
+            f"resnet18 on color images. Received: pretrained={settings.pretrained}, "
+            f"model={settings.model}, images of shape {tuple(info.input_shape)}. Pass "
+            "the folder, or --model resnet18 on color images."
+        )
 
 
 def is_published(settings: Settings) -> bool:

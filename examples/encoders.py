@@ -37,7 +37,8 @@ def begin(
         where: what `datasets.arrays` needs besides the name.
 
     Raises:
-        ValueError: no such file, or weights of another architecture.
+        ValueError: no such file, weights of another architecture, or a batch of
+            pretraining that is larger than the data.
     """
     zero = {"zero_last": settings.strategy == "trades"}
     if settings.pretrained is not None:
@@ -65,6 +66,14 @@ def pretrain(
     """
     keras.utils.set_random_seed(settings.seed)
     images, _, _ = datasets.arrays(settings.dataset, "train", **where)
+    images = images[: settings.train_examples]
+    if not 2 <= settings.pretrain_batch_size <= len(images):
+        raise ValueError(
+            "`pretrain_batch_size` must be at least 2, and at most the number of "
+            "training images. Received: pretrain_batch_size="
+            f"{settings.pretrain_batch_size}, {len(images)} images. Pass for example "
+            f"--pretrain_batch_size {min(len(images), 128)}."
+        )
     method = METHODS[settings.pretrain](
         build_classifier(settings, datasets.info(settings.dataset, **where)),
         mpat.Linf(settings.epsilon),
@@ -72,7 +81,7 @@ def pretrain(
     )
     return pretraining.pretrain(
         method,
-        images[: settings.train_examples],
+        images,
         epochs=settings.pretrain_epochs,
         batch_size=settings.pretrain_batch_size,
         run_dir=folder,

@@ -233,7 +233,10 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     for name in [name for name in CHOICES if name in given]:
         if name != "dataset" or not other:
             check_choice(name, given[name], CHOICES[name], _FIXES.get(name, ""))
-    preset = PRESETS.get(given.pop("preset", None), {})
+    preset = dict(PRESETS.get(given.pop("preset", None), {}))
+    if "pretrained" in given:  # in place of the pretraining of the preset
+        for name in ("pretrain", "pretrain_epochs", "pretrain_batch_size"):
+            preset.pop(name, None)
     chosen = {**preset, **given}
     row = _CIFAR if other else DEFAULTS[dataset]
     usual = _defaults(row, chosen)
@@ -246,18 +249,24 @@ def resolve(given: Mapping[str, Any]) -> Settings:
         if name in given:
             raise ValueError(
                 f"`{name}` has no effect with {setting}={values[setting]}. Received: "
-                f"{name}={given[name]}. Remove it, or choose {setting} from: "
-                f"{', '.join(map(str, users))}."
+                f"{name}={given[name]}. {_instead(setting, users)}"
             )
     _check_drops(values)
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})
+
+
+def _instead(setting: str, users) -> str:
+    if users == (None,):
+        return "Remove one of the two flags."
+    return f"Remove it, or choose {setting} from: {', '.join(map(str, users))}."
 
 
 def _check_drops(values: Mapping[str, Any]) -> None:
     drops, epochs = values["drops"], values["epochs"]
     if drops is None:
         return
-    if drops != sorted(set(drops)) or not 0 < drops[0] <= drops[-1] < epochs:
+    inside = drops and 0 < drops[0] <= drops[-1] < epochs
+    if drops != sorted(set(drops)) or not inside:
         raise ValueError(
             "`drops` must be epochs between 0 and the last, each once and in order. "
             f"Received: drops={','.join(map(str, drops))}, epochs={epochs}. Pass for "

@@ -98,7 +98,8 @@ def read_torch_weights(path) -> dict:
         path: a `.pt` or `.pth` file.
 
     Raises:
-        ValueError: it holds no weights, or objects that could only be executed.
+        ValueError: it is damaged, holds no weights, or objects that could only be
+            executed.
         ImportError: torch is not installed.
     """
     if importlib.util.find_spec("torch") is None:
@@ -111,6 +112,11 @@ def read_torch_weights(path) -> dict:
 
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, LookupError) as error:
+        raise ValueError(
+            "`path` must be a torch file that is whole. Received: "
+            f"path={str(path)!r}, which is damaged. Download or save it again."
+        ) from error
     except pickle.UnpicklingError as error:
         raise ValueError(
             "`path` must hold tensors only: other objects are executed when they are "

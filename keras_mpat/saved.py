@@ -7,6 +7,7 @@ this package never tells it so. Older formats, such as `.h5`, lack that protecti
 """
 
 import os
+import zipfile
 
 import keras
 
@@ -19,8 +20,8 @@ def load_model(name: str, path: str | os.PathLike) -> keras.Model:
         path: of the file.
 
     Raises:
-        ValueError: no such file, another kind of file, or one that Keras does not load:
-            with Lambda layers, or with classes that are not registered.
+        ValueError: no such file, another kind of file, a damaged one, or one that
+            Keras does not load: with Lambda layers, or classes it does not know.
     """
     path = os.fspath(path)
     if not os.path.exists(path):
@@ -32,6 +33,11 @@ def load_model(name: str, path: str | os.PathLike) -> keras.Model:
         raise ValueError(
             f"`{name}` must be the path of a .keras file: others may hold code. "
             f"Received: {path!r}. Save it again with model.save('net.keras')."
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"`{name}` must be a .keras file that is whole. Received: {path!r}, which "
+            "is damaged. Save or copy it again."
         )
     try:
         return keras.saving.load_model(path, compile=False)

@@ -317,11 +317,12 @@ MUTATIONS = (
         "tests/losses/test_sinkhorn.py -k stops",
     ),
     Mutation(
-        "feature scattering starts inside the box",
-        "training/feature_scattering.py",
-        "return pgd.ascend(costs, x, free.sample(x, keys))",
-        "return pgd.ascend(costs, x, ball.sample(x, keys))",
-        "tests/training/test_feature_scattering.py -k oracle",
+        "feature scattering and ATLD start inside the box",
+        "training/strategy.py",
+        "return ball.sample(x, keys)",
+        "return threat_model.sample(x, keys)",
+        "tests/training/test_feature_scattering.py "
+        "tests/training/test_atld.py -k oracle",
     ),
     Mutation(
         "TRADES starts at the image itself",
@@ -994,7 +995,14 @@ MUTATIONS = (
         "training/atld.py",
         "            return -values, values",
         "            return values, values",
-        "tests/training/test_atld.py",
+        "tests/training/test_atld.py -k easier",
+    ),
+    Mutation(
+        "ATLD's attack starts twice the image away",
+        "training/atld.py",
+        "start = unboxed_sample(ball, x, keys)",
+        "start = ball.project(x + ball.sample(x, keys), x)",
+        "tests/training/test_atld.py -k oracle",
     ),
     Mutation(
         "ATLD's discriminator learns from the classifier's side",
@@ -1030,6 +1038,20 @@ MUTATIONS = (
         '(self.clean_network, "clean")):',
         '(self.network, "clean")):',
         "tests/pretraining/test_methods.py",
+    ),
+    Mutation(
+        "attacks on outputs overflow in float16",
+        "losses/linearized.py",
+        "gradient / ops.where(size > 0, size, 1.0)",
+        "gradient",
+        "tests/losses/test_linearized.py tests/pretraining/test_methods.py -k float16",
+    ),
+    Mutation(
+        "of the images of a pretraining the first batch is checked",
+        "pretraining/running.py",
+        "model.check_images(images)",
+        "model.check_images(images[:1])",
+        "tests/pretraining/test_running.py -k looked_at",
     ),
     Mutation(
         "crops resized from outside the crop",

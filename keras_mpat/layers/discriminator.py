@@ -26,7 +26,7 @@ class Discriminator(keras.layers.Layer):
 
     Args:
         num_classes: C, >= 2.
-        widths: of the groups; 16 units stand in front of them.
+        widths: of the groups, ints >= 1; 16 units stand in front of them.
         blocks: residual blocks per group, >= 1; 4 in a WideResNet-28.
         seed: of its first weights.
         name, dtype: as in `keras.layers.Layer`.
@@ -39,6 +39,9 @@ class Discriminator(keras.layers.Layer):
 
     Output: (natural (B,), classes (B, C)): logits of "these are logits of a natural
         image", and of the class, as in AC-GAN.
+
+    Raises:
+        ValueError: a number below 1, or no widths.
 
     References:
         Qian et al. (ATLD), arXiv:2107.04401, section 3, and its published code.
@@ -56,9 +59,7 @@ class Discriminator(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         check_count("num_classes", num_classes, "Two classes are 2.", minimum=2)
-        check_count("blocks", blocks, "A WideResNet-28 has blocks=4.")
-        for width in widths:
-            check_count("widths", width, "Published: widths=(80, 160, 320).")
+        check_size(widths, blocks)
         self.num_classes = num_classes
         self.widths = tuple(widths)
         self.blocks = blocks
@@ -165,3 +166,15 @@ class Discriminator(keras.layers.Layer):
                 for average, value in ((mean, now), (variance, spread)):
                     average.assign(_MOMENTUM * average + (1 - _MOMENTUM) * value)
         return (x - now) * ops.rsqrt(spread + _EPSILON) * gamma + beta
+
+
+def check_size(widths, blocks) -> None:
+    """Raises unless these are widths of groups and a number of blocks."""
+    check_count("blocks", blocks, "A WideResNet-28 has blocks=4.")
+    if not isinstance(widths, (list, tuple)) or not widths:
+        raise ValueError(
+            "`widths` must be widths of groups (units). Received: "
+            f"widths={widths!r}. Published: widths=(80, 160, 320)."
+        )
+    for width in widths:
+        check_count("widths", width, "Published: widths=(80, 160, 320).")

@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_mpat import backend
 from keras_mpat.configurable import check_positive, check_switch
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.models.adversarial_model import AdversarialModel
 
 _UNSURE = (0.3, 0.7)  # probabilities between which ATLD+ takes half a step
@@ -20,12 +21,14 @@ _UNSURE = (0.3, 0.7)  # probabilities between which ATLD+ takes half a step
 
 @keras.saving.register_keras_serializable("keras_mpat")
 class InferenceManifoldTransformation(keras.Model):
-    """Predicts logits of x - step * sign of the gradient of "is not natural".
+    """Predicts logits of x after a step, down the steepest way of "is not natural".
+
+    In the Linf ball of the publication that is x - step * sign of the gradient.
 
     Args:
         model: an `AdversarialModel` trained with `ATLDTraining`.
-        step_size: length of the step in the units of epsilon; `None`: epsilon, as
-            published.
+        step_size: length of the step in the units of epsilon, or a string such as
+            "8/255"; `None`: epsilon, as published.
         adaptive: half the step where the discriminator's probability of "natural" lies
             between 0.3 and 0.7 (ATLD+).
 
@@ -52,9 +55,13 @@ class InferenceManifoldTransformation(keras.Model):
                 "`model` must be an AdversarialModel with a discriminator. Received: "
                 f"{type(model).__name__}. Train it with training.ATLDTraining."
             )
-        if step_size is not None:
-            check_positive("step_size", step_size, "a length", "Published: epsilon.")
         check_switch("adaptive", adaptive)
+        ball = model.strategy.threat_model
+        length = ball.radius
+        if step_size is not None:
+            length = ball.length(step_size, "step_size")
+            check_positive("step_size", length, "a length", "Published: epsilon.")
+        self._length = length
         self.inner = model
         self.step_size = step_size
         self.adaptive = adaptive
@@ -73,18 +80,19 @@ class InferenceManifoldTransformation(keras.Model):
         ball = self.inner.strategy.threat_model
         discriminator = self.inner.strategy_state["discriminator"]
 
-        def natural(z):
-            told, _ = discriminator(self.inner.classifier(z, training=False))
+        def objective(logits):
+            told, _ = discriminator(logits)
             return -ops.softplus(-told), told
 
+        def natural(z):
+            return linearized(self.inner.classifier(z, training=False), objective)
+
         gradient, _, told = backend.input_gradient(natural, x)
-        length = ball.radius if self.step_size is None else self.step_size
+        length = self._length
         if self.adaptive:
             share = share_of_step(ops.sigmoid(told))
             length = length * ops.reshape(share, (-1,) + (1,) * (len(x.shape) - 1))
-        shift = ops.stop_gradient(length * ops.sign(gradient))
-        lower, upper = ball.bounds
-        return ops.clip(x + shift, lower, upper)
+        return ball.box(x + ops.stop_gradient(length * ball.steepest(gradient)))
 
     def get_config(self):
         return {

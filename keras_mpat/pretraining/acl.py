@@ -60,14 +60,14 @@ class ACL(Contrastive):
         if self.mode == "a2s":
             target = ops.stop_gradient(self.clean_network(second, training=False))
 
-            def one(x):
-                return self.nt_xent(self.network(x, training=False), target)
+            def one(projections):
+                return self.nt_xent(projections, target)
 
             attacked = [self.attacked(first, keys, one)]
         else:
 
-            def both(x):
-                return self.nt_xent(*ops.split(self.network(x, training=False), 2))
+            def both(projections):
+                return self.nt_xent(*ops.split(projections, 2))
 
             pair = ops.concatenate([first, second])
             twice = ops.concatenate([keys, noise.fold(keys, 4)])

@@ -16,6 +16,7 @@ from keras import ops
 from keras_mpat import noise
 from keras_mpat.attacks import PGD
 from keras_mpat.configurable import check_count, check_positive, numbers
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.nt_xent import nt_xent
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.models import AdversarialModel, checks, forward
@@ -136,11 +137,20 @@ class Contrastive(Steps, Fitting, keras.Model, abc.ABC):
         return [self.views(x, noise.fold(keys, number), bounds) for number in (1, 2)]
 
     def attacked(self, x, keys, losses):
-        """PGD from a random start that raises the sum of `losses(x)`, in the ball."""
+        """PGD from a random start that raises the sum of the losses, in the ball.
+
+        Args:
+            x: (B, H, W, C_in).
+            keys: (B, 2).
+            losses: of projections (B, P) by the adversarial network.
+        """
+
+        def objective(projections):
+            values = losses(projections)
+            return values, values
 
         def goal(x):
-            values = losses(x)
-            return values, values
+            return linearized(self.network(x, training=False), objective)
 
         start = self.threat_model.sample(x, noise.fold(keys, 3))
         return ops.stop_gradient(self.attack.ascend(goal, x, start))

@@ -51,7 +51,20 @@ class Fitting:
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """As `keras.Model.fit`, on images alone: labels `y` are ignored."""
         _refuse(kwargs, _WEIGHTS, "all images count alike")
+        if not self.encoder.trainable_weights:
+            raise ValueError(
+                "`classifier` must have an encoder that can be trained. Received: "
+                f"name={self.classifier.name!r}, of which nothing before the last "
+                "layer is trainable. Set classifier.trainable = True."
+            )
         self._check(x, batch_size)
+        data = kwargs.get("validation_data")
+        if isinstance(data, np.ndarray | tuple):
+            images = data[0] if isinstance(data, tuple) else data
+            try:
+                self._check(images, kwargs.get("validation_batch_size") or batch_size)
+            except ValueError as error:
+                raise ValueError(f"`validation_data`: {error}") from None
         if pipelines.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # they order themselves
         return super().fit(x, batch_size=batch_size, epochs=epochs, **kwargs)
@@ -61,6 +74,11 @@ class Fitting:
         if not kwargs.get("_use_cached_eval_dataset"):
             self._check(x, batch_size)
         return super().evaluate(x, batch_size=batch_size, **kwargs)
+
+    def check_images(self, images: np.ndarray) -> None:
+        """Raises if images (N, H, W, C_in) do not fit the encoder or the bounds."""
+        check_inputs(images, self.threat_model, self.example_shape)
+        check_scale(images, self.threat_model)
 
     def _check(self, x, batch_size) -> None:
         """Raises if images do not fit; of a stream the first batch is looked at."""
@@ -83,15 +101,14 @@ class Fitting:
                 f"that is {'None' if x is None else f'a {type(x).__name__}'}. Pass "
                 "np.asarray(...), or a stream of x or (x, y)."
             )
-        check_inputs(images, self.threat_model, self.example_shape)
-        check_scale(images, self.threat_model)
+        self.check_images(images)
         count = len(images)
         size = batch_size or (32 if first is None else count)
-        if count % size == 1:
+        if count == 1 or count % size == 1:
             raise ValueError(
                 "`batch_size` must not leave a batch of one image, which NT-Xent can "
                 f"compare with nothing. Received: {count} images in batches of {size}. "
-                f"Pass x[:{count - 1}], or another batch_size."
+                "Leave an image out, or pass another batch_size."
             )
 
 

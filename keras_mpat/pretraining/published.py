@@ -7,7 +7,10 @@
 by torch with `weights_only=True`, where torch is installed.
 """
 
+import os
 import re
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +61,9 @@ def load_published(classifier, path, *, statistics: int = 1, zero_last: bool = F
         The classifier.
 
     Raises:
-        ValueError: no such file, another architecture (the message names what differs),
-            no such set of statistics, or another normalization.
+        ValueError: no such file or a damaged one, another architecture (the message
+            names what differs), values that are not finite, no such set of statistics,
+            or another normalization.
         ImportError: a `.pt` file and no torch.
     """
     checks.check_classifier(classifier)
@@ -79,27 +83,40 @@ def read_arrays(path) -> dict[str, np.ndarray]:
         ValueError: no such file, another kind, or entries that are no arrays.
         ImportError: a torch file and no torch.
     """
-    path = Path(path)
+    given = path
+    path = Path(given) if isinstance(given, str | os.PathLike) else None
     kinds = (".npz", ".pt", ".pth")
-    if not path.is_file() or path.suffix not in kinds:
+    if path is None or not path.is_file() or path.suffix not in kinds:
         raise ValueError(
             "`path` must be a local file that ends in .npz, .pt or .pth. Received: "
-            f"path={str(path)!r}. Download the weights first."
+            f"path={str(given)!r}. Download the weights first."
         )
     if path.suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-        except ValueError as error:
-            raise ValueError(
-                "`path` must hold arrays of numbers only: other objects are executed "
-                f"when they are read. Received: path={str(path)!r}. Save each tensor "
-                "as an array of its own."
-            ) from error
+        return _read_npz(path)
     # Here, because interop brings the whole of evaluation with it.
     from keras_mpat import interop
 
     return interop.read_torch_weights(path)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if not zipfile.is_zipfile(path):  # else NumPy would try to unpickle it
+            raise zipfile.BadZipFile
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise ValueError(
+            "`path` must be a .npz file that is whole. Received: "
+            f"path={str(path)!r}, which is damaged or of another kind. Download or "
+            "save it again."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            "`path` must hold arrays of numbers only: other objects are executed "
+            f"when they are read. Received: path={str(path)!r}. Save each tensor "
+            "as an array of its own."
+        ) from error
 
 
 def renamed(arrays: dict, statistics: int) -> dict:

@@ -65,9 +65,8 @@ class RoCL(Contrastive):
         # once, not in each step.
         target = ops.stop_gradient(self.network(second, training=False))
 
-        def losses(x):
-            projected = self.network(x, training=False)
-            return self.nt_xent(projected, target, one_sided=self.one_sided)
+        def losses(projections):
+            return self.nt_xent(projections, target, one_sided=self.one_sided)
 
         attacked = self.attacked(first, keys, losses)
         return {"first": first, "second": second, "adversarial": attacked}

@@ -59,6 +59,10 @@ def pretrain(
     check_count("epochs", epochs, "ACL and RoCL train for 1000.")
     check_count("batch_size", batch_size, "ACL and RoCL use 512.", minimum=2)
     images = np.asarray(images)
+    try:
+        model.check_images(images)
+    except ValueError as error:
+        raise ValueError(f"`images`: {error}") from None
     if len(images) < batch_size:
         raise ValueError(
             "`batch_size` must be at most the number of images. Received: "

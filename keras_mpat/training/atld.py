@@ -19,7 +19,7 @@ from keras_mpat.configurable import (
     check_positive,
     check_switch,
 )
-from keras_mpat.layers.discriminator import Discriminator
+from keras_mpat.layers.discriminator import Discriminator, check_size
 from keras_mpat.losses.label_smoothing import (
     check_smoothing,
     smoothed,
@@ -33,10 +33,11 @@ from keras_mpat.losses.latent_matching import (
     jensen_shannon,
     logit_distance,
 )
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
-from keras_mpat.training.strategy import AttackStrategy
+from keras_mpat.training.strategy import AttackStrategy, unboxed_sample
 
 GAMES = ("mse", "gan")
 _LOGGED = ("discriminator_accuracy", "divergence_before", "divergence_after")
@@ -48,9 +49,9 @@ class ATLDTraining(AttackStrategy):
     """One unsupervised step against a discriminator, then a balanced loss.
 
     The step ascends the divergence that the discriminator sees, from a random point of
-    the ball; labels are used in the loss only: cross-entropy with smoothed labels, and
-    half of s times the squared distance to the natural logits, where s makes the input
-    gradients of both as large as each other.
+    the ball, which may leave the box, as published. Labels are used in the loss only:
+    cross-entropy with smoothed labels, and half of s times the squared distance to the
+    natural logits, where s makes the input gradients of both as large as each other.
 
     The discriminator and its optimizer are saved with the model. TensorFlow only.
 
@@ -73,7 +74,8 @@ class ATLDTraining(AttackStrategy):
         bounds on the Jensen-Shannon divergence in nats, 0 to 0.69.
 
     Raises:
-        ValueError: an argument out of range, or a backend other than TensorFlow.
+        ValueError: an argument out of range; on building the model, a backend other
+            than TensorFlow, or predictions of a head; in training, batches of one.
 
     References:
         Qian et al., arXiv:2107.04401, equations 3-6 and algorithm 1, as coded.
@@ -101,6 +103,7 @@ class ATLDTraining(AttackStrategy):
         check_positive("learning_rate", self.learning_rate, "a rate", "Published: 1e-3")
         check_not_negative("decay", self.decay, "a weight", "Published: 2e-4.")
         check_switch("absolute", self.absolute)
+        check_size(self.widths, self.blocks)
         if self.label_smoothing is not None:  # with the number of classes: `build`
             check_smoothing("label_smoothing", self.label_smoothing, None)
 
@@ -110,6 +113,12 @@ class ATLDTraining(AttackStrategy):
                 "`strategy` ATLDTraining needs the TensorFlow backend: on JAX, Keras "
                 "has no place for the state of a second optimizer. Received: "
                 f"KERAS_BACKEND={backend.NAME}. Set KERAS_BACKEND=tensorflow."
+            )
+        if model.predict_from != "linear":
+            raise ValueError(
+                "`predict_from` must be 'linear' with ATLDTraining: its discriminator "
+                "and its loss are about the classifier's own logits. Received: "
+                f"predict_from={model.predict_from!r}. Leave it out."
             )
         share = self._share(model)
         check_smoothing("label_smoothing", share, model.num_classes)
@@ -126,6 +135,14 @@ class ATLDTraining(AttackStrategy):
         own = {"discriminator": discriminator, "discriminator_optimizer": optimizer}
         metrics = {name: keras.metrics.Mean(name=name) for name in self.logged}
         return {**super().build(model), **own, **metrics}
+
+    def check_batch(self, size):
+        if size < 2:
+            raise ValueError(
+                "`batch_size` must be at least 2 with ATLDTraining: the BatchNorm of "
+                "its discriminator sees nothing in a batch of one. Received: batches "
+                f"of {size}. Published: 50."
+            )
 
     def perturb(self, model, x, y):
         logits_fn = model.logits_fn(self.norm_mode)
@@ -168,14 +185,16 @@ class ATLDTraining(AttackStrategy):
             ball = ball.scaled(self.next_epsilon_scale(model))
         told, _ = state["discriminator"](natural, training=True, update=False)
 
-        def divergence(z):
-            seen, _ = state["discriminator"](logits_fn(z), training=True, update=False)
+        def objective(logits):
+            seen, _ = state["discriminator"](logits, training=True, update=False)
             values = binary_divergence(told, seen)
             return -values, values
 
-        start = ball.project(
-            x + ball.sample(x, noise.keys(model.seed_generator, ops.shape(x)[0])), x
-        )
+        def divergence(z):
+            return linearized(logits_fn(z), objective)
+
+        keys = noise.keys(model.seed_generator, ops.shape(x)[0])
+        start = unboxed_sample(ball, x, keys)
         gradient, _, before = backend.input_gradient(divergence, start)
         x_adv = ball.project(start + ball.radius * ball.steepest(gradient), x)
         state["divergence_before"].update_state(jensen_shannon(before))
@@ -192,13 +211,18 @@ class ATLDTraining(AttackStrategy):
             return soft_cross_entropy(targets, logits), logits
 
         def distance(z):
-            values = logit_distance(logits_fn(z), natural)
-            return values, values
+            # With logits whose gradients are at most 1: float16 does not overflow.
+            logits = ops.cast(logits_fn(z), "float32")
+            pull = ops.stop_gradient(2 * (logits - ops.cast(natural, "float32")))
+            size = ops.max(ops.abs(pull))
+            values = logits * pull / ops.where(size > 0, size, 1.0)
+            return ops.sum(values, axis=-1), size / model.num_classes
 
         of_cross_entropy, _, attacked = backend.input_gradient(cross_entropy, x_adv)
         if self.game != "mse":
             return ops.zeros(()), ops.stop_gradient(attacked)
-        of_distance, *_ = backend.input_gradient(distance, x_adv)
+        of_distance, _, size = backend.input_gradient(distance, x_adv)
+        of_distance = size * of_distance
         factor = balance(of_cross_entropy, of_distance, absolute=self.absolute)
         return factor, ops.stop_gradient(attacked)
 

@@ -1,6 +1,6 @@
 """Feature scattering: an adversary without labels, that moves the batch as a whole."""
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import keras
@@ -14,13 +14,12 @@ from keras_mpat.losses.label_smoothing import (
     smoothing_term,
     usual_smoothing,
 )
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.sinkhorn import transport_costs
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
 from keras_mpat.threat_models import ThreatModel
-from keras_mpat.training.strategy import AttackStrategy, attacked
-
-_FREE = 1e30  # a bound that no input meets
+from keras_mpat.training.strategy import AttackStrategy, attacked, unboxed_sample
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
@@ -116,9 +115,7 @@ class _Scattering(GradientAttack):
 
         def costs(x_adv):
             logits = logits_fn(x_adv)
-            return transport_costs(clean, logits), logits
+            return linearized(logits, lambda z: (transport_costs(clean, z), logits))
 
-        ball = self.threat_model
-        free = replace(ball, epsilon=ball.radius, bounds=(-_FREE, _FREE))
-        pgd = PGD(ball, steps=self.steps, step_size=self.step_length)
-        return pgd.ascend(costs, x, free.sample(x, keys))
+        pgd = PGD(self.threat_model, steps=self.steps, step_size=self.step_length)
+        return pgd.ascend(costs, x, unboxed_sample(self.threat_model, x, keys))

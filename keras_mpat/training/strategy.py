@@ -11,7 +11,7 @@ they are saved and resumed with it.
 """
 
 import abc
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from keras import ops
@@ -23,6 +23,7 @@ from keras_mpat.configurable import Configurable, check_count
 from keras_mpat.layers.head import main_view
 
 NORM_MODES = ("eval", "batch_stats", "train")
+_FREE = 1e30  # a bound that no input meets
 
 
 class Strategy(Configurable, abc.ABC):
@@ -170,3 +171,12 @@ def attacked(strategy: AttackStrategy, attack: Attack, model, x, y):
         lambda: attack.scaled(scale)(logits_fn, x, y, keys),
         lambda: x,
     )
+
+
+def unboxed_sample(threat_model, x, keys):
+    """A random point of the ball around x (B, ...), which may leave the box.
+
+    Feature scattering and ATLD take their gradient there, as published.
+    """
+    ball = replace(threat_model, epsilon=threat_model.radius, bounds=(-_FREE, _FREE))
+    return ball.sample(x, keys)

@@ -11,6 +11,7 @@ from keras_mpat.attacks import PGD
 from keras_mpat.attacks.attack import GradientAttack
 from keras_mpat.configurable import check_count, check_not_negative
 from keras_mpat.losses.kl_divergence import kl_divergence
+from keras_mpat.losses.linearized import linearized
 from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.threat_models import ThreatModel
 from keras_mpat.training.strategy import AttackStrategy, attacked
@@ -95,7 +96,7 @@ class _Divergence(GradientAttack):
 
         def divergence(x_adv):
             logits = logits_fn(x_adv)
-            return kl_divergence(clean, logits), logits
+            return linearized(logits, lambda z: (kl_divergence(clean, z), logits))
 
         deviation = self.threat_model.length(_START)
         start = x + deviation * noise.normal(keys, tuple(x.shape[1:]))

@@ -7,6 +7,7 @@ from keras import ops
 
 import keras_mpat
 from keras_mpat import noise
+from keras_mpat.pretraining import running
 from tests import toy
 from tests.contracts.pretraining_table import METHODS, compiled, images
 
@@ -65,6 +66,19 @@ def test_the_encoder_learns_and_the_last_layer_stays(make):
     assert embedded.shape == (8, 5)
     expected = model.encoder.predict(x, verbose=0)
     np.testing.assert_allclose(embedded, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_trained_or_compared_is_refused():
+    x = images()
+    model = compiled(METHODS["acl-ds"])
+    for wrong in (255 * x, (255 * x, None), x[:1]):
+        with pytest.raises(ValueError, match="`validation_data`: "):
+            model.fit(x, validation_data=wrong, verbose=0)
+    with pytest.raises(ValueError, match="`batch_size` must not leave a batch of one"):
+        model.fit(running._Ordered(x, 1, 0, 0), verbose=0)
+    model.encoder.trainable = False
+    with pytest.raises(ValueError, match="`classifier` must have an encoder that can"):
+        model.fit(x, verbose=0)
 
 
 @EACH

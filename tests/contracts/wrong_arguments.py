@@ -244,6 +244,13 @@ STRATEGIES = {
     "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
     "an unknown game of ATLD": "training.ATLDTraining(ball, game='wgan')",
+    "one width of ATLD's discriminator": "training.ATLDTraining(ball, widths=80)",
+    "ATLD with predictions of a head": (
+        "toy.model(training.ATLDTraining(ball), head=toy.head(), predict_from='head')"
+    ),
+    "ATLD on batches of one": (
+        "toy.model(training.ATLDTraining(ball)).fit(x, y, batch_size=1)"
+    ),
     "no update of the discriminator": "training.ATLDTraining(ball, updates=0)",
     "a learning rate of the discriminator of 0": (
         "training.ATLDTraining(ball, learning_rate=0)"

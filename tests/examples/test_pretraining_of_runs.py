@@ -38,7 +38,16 @@ def test_what_replaces_a_part_of_a_preset_takes_its_settings_along():
         settings.resolve(small | {"depth": 28})
 
 
-@pytest.mark.parametrize("drops", [[9, 3], [3, 3], [0, 3], [3, 10]])
+def test_pretrained_takes_the_place_of_the_pretraining_of_a_preset():
+    chosen = settings.resolve({"preset": "acl-mpat", "pretrained": "runs/acl"})
+    assert (chosen.pretrain, chosen.pretrain_epochs) == (None, None)
+    assert (chosen.pretrained, chosen.strategy) == ("runs/acl", "pgd")
+    both = {"pretrain": "acl", "pretrained": "runs/acl"}
+    with pytest.raises(ValueError, match="`pretrained` has no.*Remove one of"):
+        settings.resolve(both)
+
+
+@pytest.mark.parametrize("drops", [[9, 3], [3, 3], [0, 3], [3, 10], []])
 def test_drops_are_epochs_of_the_run(drops):
     with pytest.raises(ValueError, match="`drops` must be epochs between 0 and"):
         settings.resolve({"drops": drops, "epochs": 10, "schedule": "step"})
@@ -92,6 +101,11 @@ def test_a_pretraining_of_another_net_or_nowhere_is_refused(tiny, tmp_path):
     with pytest.raises(ValueError, match="of the classifier's architecture"):
         train.train(settings.resolve(given), tmp_path / "run")
     many = tiny | PRETRAIN | {"pretrain": "rocl", "pretrain_batch_size": 500}
-    with pytest.raises(ValueError, match="`batch_size` must be at most the number"):
-        train.train(settings.resolve(many), tmp_path / "run")
+    for size in (1, 500):
+        many["pretrain_batch_size"] = size
+        with pytest.raises(ValueError, match=f"`pretrain_batch_size` .*size={size}, "):
+            train.train(settings.resolve(many), tmp_path / "run")
+    given = tiny | {"pretrained": str(tmp_path / "acl.npz")}
+    with pytest.raises(ValueError, match="`pretrained` must be .* for resnet18 on col"):
+        train.train(settings.resolve(given), tmp_path / "run")
     assert not (tmp_path / "run").exists()

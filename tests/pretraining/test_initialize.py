@@ -78,8 +78,86 @@ def test_another_architecture_is_refused_by_name_and_nothing_is_copied(acl):
 def test_other_constants_are_noticed(acl):
     net = classifier(seed=1)
     net.get_layer("scale").scale = 1.0
+    before = net.get_weights()
     with pytest.raises(ValueError, match="other embeddings for the same weights"):
         initialize(net, acl)
+    toy.assert_same(before, net.get_weights())  # nothing is copied
+
+
+def test_half_precision_begins_from_weights_of_float32(acl):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        net = classifier(seed=1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    initialize(net, acl)
+    toy.assert_same(net.get_weights()[:-2], acl.classifier.get_weights()[:-2])
+    net.get_layer("scale").scale = 1.0
+    with pytest.raises(ValueError, match="other embeddings for the same weights"):
+        initialize(net, acl)
+
+
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
+    source, net = classifier(), classifier(seed=1)
+    before = net.get_weights()
+    kernel = source.get_layer("hidden").kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(ValueError, match="hidden/kernel holds values that are no fin"):
+        initialize(net, source)
+    toy.assert_same(before, net.get_weights())
+    for value in (np.inf, 1j):
+        arrays = acl_file()
+        arrays["conv1.weight"] = arrays["conv1.weight"] * value
+        np.savez(tmp_path / "acl.npz", **arrays)
+        with pytest.raises(ValueError, match="stem_conv/kernel holds values"):
+            load_published(resnet(), tmp_path / "acl.npz")
+
+
+def test_a_model_that_was_trained_with_labels_is_no_pretraining(tmp_path):
+    strategy = keras_mpat.training.PGDTraining(keras_mpat.Linf(0.1), steps=1)
+    model = keras_mpat.AdversarialModel(classifier(), strategy=strategy)
+    model.save(tmp_path / "model.keras")
+    for source in (model, tmp_path):
+        with pytest.raises(ValueError, match="`from_run` must .* was trained with lab"):
+            initialize(classifier(), source)
+
+
+def test_weights_with_one_name_are_refused():
+    def inner(name):
+        image = keras.Input((4,))
+        return keras.Model(image, layers.Dense(4, name="dense")(image), name=name)
+
+    def net():
+        image = keras.Input((4,))
+        x = inner("second")(inner("first")(image))
+        return keras.Model(image, layers.Dense(2, name="logits")(x))
+
+    with pytest.raises(ValueError, match="`classifier` must have a name of its own"):
+        initialize(net(), net())
+
+
+def test_damaged_files_are_refused(tmp_path):
+    np.savez(tmp_path / "acl.npz", **acl_file())
+    classifier().save(tmp_path / "net.keras")
+    whole = (tmp_path / "acl.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[3000:3100] = bytes(100)
+    path = tmp_path / "damaged.npz"
+    for content in (b"", b"PK", whole[:5000], bytes(flipped)):
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match="`path` must be a .npz file that is whole"
+        ):
+            load_published(resnet(), path)
+    for given in (None, 3):
+        with pytest.raises(ValueError, match="`path` must be a local file"):
+            load_published(resnet(), given)
+    path = tmp_path / "damaged.keras"
+    path.write_bytes((tmp_path / "net.keras").read_bytes()[:2000])
+    with pytest.raises(
+        ValueError, match="`from_run` must be a .keras file that is who"
+    ):
+        initialize(classifier(), path)
 
 
 def acl_file(width=4, sets=2, seed=0):
@@ -199,6 +277,10 @@ def test_torch_files_are_read_without_executing_anything(tmp_path):
     torch.save({"state_dict": state, "object": print}, tmp_path / "evil.pt")
     with pytest.raises(ValueError, match="must hold tensors only"):
         load_published(net, tmp_path / "evil.pt")
+    for content in (b"", b"hello", (tmp_path / "model.pt").read_bytes()[:3000]):
+        (tmp_path / "damaged.pt").write_bytes(content)
+        with pytest.raises(ValueError, match="`path` must be a torch file that is who"):
+            load_published(net, tmp_path / "damaged.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="must hold a state_dict"):
         load_published(net, tmp_path / "list.pt")

@@ -1,5 +1,6 @@
 """RoCL and ACL: their losses from the formulas, their statistics, their defaults."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -80,6 +81,28 @@ def test_each_stream_moves_its_own_statistics():
     model.project({n: v for n, v in views.items() if n[:5] == "clean"}, training=True)
     toy.assert_same(averages()[0], adversarial)
     assert not np.allclose(averages()[1][0], clean[0])
+
+
+@pytest.mark.parametrize("name", ["rocl", "acl-ds", "acl-a2s"])
+def test_short_projections_do_not_break_the_attack_in_float16(name):
+    """Their directions have gradients beyond its range."""
+    attacked = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = compiled(METHODS[name])
+        finally:
+            keras.config.set_dtype_policy("float32")
+        last = model.network.get_layer("projection2_dense").kernel
+        last.assign(0.002 * last)
+        for norm in model.network.layers:  # of ACL: as short behind it
+            if norm.name == "projection2_bn":
+                norm.gamma.assign(0.002 * norm.gamma)
+        views = model.perturb(images(), noise.keys(3, 8))
+        moved = views["adversarial" if name == "rocl" else "adversarial1"]
+        attacked.append(ops.convert_to_numpy(moved))
+    assert np.all(np.isfinite(attacked[1]))
+    assert np.mean(np.abs(attacked[0] - attacked[1]) < 0.01) > 0.8
 
 
 def test_the_published_settings_are_the_defaults():

@@ -90,3 +90,17 @@ def test_folders_of_other_runs_and_wrong_arguments_are_refused(tmp_path):
         pretrain(make(), x, epochs=1, batch_size=9)
     with pytest.raises(ValueError, match="`model` must be a RoCL or ACL"):
         pretrain(classifier(), x, epochs=1)
+
+
+def test_all_images_are_looked_at_before_the_first_step(tmp_path):
+    """Not the first batch alone, which need not hold the wrong one."""
+    last = np.random.default_rng((0, 0)).permutation(40)[-1]
+    for value in (np.nan, 255.0):
+        x = images(40)
+        x[last, 2, 2] = value
+        with pytest.raises(ValueError, match="`images`: `x` must"):
+            pretrain(make(), x, epochs=1, run_dir=tmp_path / "run", **QUIET)
+    for nothing in (None, "images"):
+        with pytest.raises(ValueError, match="`images`: `x` must"):
+            pretrain(make(), nothing, epochs=1, run_dir=tmp_path / "run", **QUIET)
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_mpat as mpat
+from keras_mpat import noise
 from keras_mpat.models.manifold_transformation import share_of_step
 from tests import toy
 from tests.evaluation.asked import answer
@@ -77,12 +78,51 @@ def test_its_first_update_is_the_gradient_of_the_published_loss():
 
 
 def test_the_attack_makes_images_easier_to_tell():
-    model = _model()
+    """In a small ball: a step of a large epsilon may go too far."""
+    strategy = mpat.training.ATLDTraining(mpat.Linf(0.03), **SMALL)
+    model = toy.model(strategy, classifier=toy.net())
     for _ in range(12):
         model.reset_metrics()
         logs = model.train_on_batch(X, Y, return_dict=True)
         assert logs["divergence_after"] > logs["divergence_before"]
         assert 0 <= logs["discriminator_accuracy"] <= 1
+
+
+def test_the_start_is_that_of_the_oracle():
+    """One step of epsilon, up or down, from x + U(-epsilon, epsilon), box or not."""
+    x = X.copy()
+    x[:, 1], x[:, 2] = 0.0, 1.0  # half of the starts lie outside the box
+    model = _model()
+    keys = noise.keys(model.seed_generator, len(x))
+    start = x + 0.1 * ops.convert_to_numpy(noise.uniform(keys, x.shape[1:], -1.0, 1.0))
+    model.seed_generator.state.assign(_model().seed_generator.state)
+    views = model.perturb(ops.convert_to_tensor(x), Y)
+    x_adv = ops.convert_to_numpy(views["adversarial"])
+    ends = [
+        np.clip(np.clip(start + sign * 0.1, x - 0.1, x + 0.1), 0, 1) for sign in (-1, 1)
+    ]
+    gaps = np.abs(np.stack(ends) - x_adv)
+    assert gaps.min(axis=0).max() < 1e-6
+    assert all(np.mean(gap < 1e-6) > 0.1 for gap in gaps)
+
+
+def test_the_balance_survives_float16():
+    """Distances of large logits have gradients beyond its range."""
+    factors = []
+    for policy in ("float32", "mixed_float16"):
+        net = keras.Sequential(
+            [keras.Input((toy.FEATURES,)), keras.layers.Dense(2, dtype=policy)]
+        )
+        kernel = 10 * np.random.default_rng(0).normal(size=(toy.FEATURES, 2))
+        net.set_weights([kernel, np.zeros(2)])
+        strategy = mpat.training.ATLDTraining(BALL, **SMALL)
+        model = toy.model(strategy, classifier=net)
+        x = ops.convert_to_tensor(X)
+        natural = model.logits_fn()(x)
+        factor, _ = strategy._balance(model, x[::-1], natural, ops.convert_to_tensor(Y))
+        factors.append(float(factor))
+    assert factors[0] > 0
+    assert factors[1] == pytest.approx(factors[0], rel=0.05)
 
 
 def test_the_loss_is_that_of_the_example_whose_numbers_are_published():
@@ -142,6 +182,16 @@ def test_two_classes_with_half_of_the_label_given_away_are_refused():
         _model(label_smoothing=0.5)
 
 
+def test_batches_of_one_and_predictions_of_a_head_are_refused():
+    model = _model()
+    for x, y, size in ((X, Y, 1), (X[:1], Y[:1], None)):
+        with pytest.raises(ValueError, match="`batch_size` must be at least 2 with"):
+            model.fit(x, y, batch_size=size)
+    strategy = mpat.training.ATLDTraining(BALL, **SMALL)
+    with pytest.raises(ValueError, match="`predict_from` must be 'linear' with ATLD"):
+        toy.model(strategy, head=toy.head(), predict_from="head")
+
+
 def test_half_a_step_where_the_discriminator_is_unsure():
     share = share_of_step(np.array([0.1, 0.3, 0.5, 0.69, 0.7, 0.9], "float32"))
     np.testing.assert_array_equal(share, [1, 1, 0.5, 0.5, 1, 1])
@@ -174,6 +224,34 @@ def test_inference_moves_each_input_towards_natural(trained, adaptive, tmp_path)
     wrapper.save(tmp_path / "wrapper.keras")
     loaded = keras.models.load_model(tmp_path / "wrapper.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), wrapper(x))
+
+
+def test_the_step_of_inference_is_as_long_as_epsilon_in_its_norm():
+    """One epsilon and one pair of bounds per feature, text, and the L2 norm."""
+    uneven = mpat.Linf(
+        [0.1, 0.0, 0.1, 0.2],
+        bounds=([0.0] * 4, [1.0, 1.0, 1.0, 0.5]),
+        mutable=[True, True, False, True],
+    )
+    x = np.clip(X, 0.2, 0.5)
+    for ball, step_size, longest in (
+        (uneven, None, [0.1, 0, 0, 0.2]),
+        (BALL, "51/255", [0.2] * 4),
+        (mpat.L2(0.1), None, None),
+    ):
+        strategy = mpat.training.ATLDTraining(ball, **SMALL)
+        model = toy.model(strategy, classifier=toy.net())
+        wrapper = mpat.models.InferenceManifoldTransformation(
+            model, step_size=step_size
+        )
+        moved = ops.convert_to_numpy(wrapper.transformed(x))
+        if longest is None:
+            lengths = np.linalg.norm(moved - x, axis=1)
+            np.testing.assert_allclose(lengths, 0.1, atol=1e-6)
+        else:
+            found = np.abs(moved - x).max(axis=0)
+            np.testing.assert_allclose(found, longest, atol=1e-6)
+            assert np.all(moved <= ball.bounds[1])
 
 
 def test_an_attack_goes_through_the_transformation(trained):
