@@ -53,7 +53,8 @@ class ATLDTraining(AttackStrategy):
     cross-entropy with smoothed labels, and half of s times the squared distance to the
     natural logits, where s makes the input gradients of both as large as each other.
 
-    The discriminator and its optimizer are saved with the model. TensorFlow only.
+    The discriminator, for which all examples count alike, and its optimizer are saved
+    with the model. TensorFlow only.
 
     Args:
         threat_model: `Linf`, `L2` or your own.

@@ -260,6 +260,10 @@ STRATEGIES = {
     "inference of ATLD around a plain classifier": (
         "models.InferenceManifoldTransformation(net)"
     ),
+    "a step of inference below 0": (
+        "models.InferenceManifoldTransformation(toy.model(training.ATLDTraining("
+        "ball, widths=(4,), blocks=1)), step_size=-0.1)"
+    ),
     "inference of ATLD around a model without a discriminator": (
         "models.InferenceManifoldTransformation(model)"
     ),
@@ -604,6 +608,17 @@ PRETRAINING = {
     "a batch of pretraining larger than the data": (
         f"pretraining.pretrain(pretraining.ACL({_ENCODER}), images, epochs=1)"
     ),
+    "gray levels among the images of a run of pretraining": (
+        f"pretraining.pretrain(pretraining.ACL({_ENCODER}), "
+        "np.concatenate([images, images[:1] + 255]), epochs=1, batch_size=2)"
+    ),
+    "gray levels to validate pretraining on": (
+        f"pretraining.ACL({_ENCODER}).fit(images, validation_data=images + 255)"
+    ),
+    "pretraining of a frozen encoder": (
+        "pretraining.ACL(keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), "
+        "layers.Dense(2)], name='flat'), ball, projection=(4,)).fit(images)"
+    ),
     "no epochs of pretraining": (
         f"pretraining.pretrain(pretraining.ACL({_ENCODER}), images, epochs=0)"
     ),
@@ -611,6 +626,9 @@ PRETRAINING = {
         "pretraining.pretrain(vision.classifier, images, epochs=1)"
     ),
     "a run of pretraining that is not there": "pretraining.initialize(net, 'nowhere')",
+    "a model that was trained with labels as pretraining": (
+        "pretraining.initialize(net, model)"
+    ),
     "an encoder of another width": (
         "pretraining.initialize(net, keras.Sequential([keras.Input((4,)), "
         "layers.Dense(9, name='hidden'), layers.Dense(2)], name='net'))"

@@ -9,6 +9,7 @@ import settings
 import train
 
 import keras_mpat as mpat
+from keras_mpat.pretraining import running
 
 
 def test_presets_of_latent_matching_and_of_pretraining_have_the_published_values():
@@ -79,6 +80,30 @@ def test_a_run_begins_with_its_pretraining(tiny, tmp_path):
     found = {weight.path: weight for weight in runs[0].classifier.trainable_weights}
     for weight in encoder.trainable_weights:
         np.testing.assert_allclose(found[weight.path], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_that_is_killed_while_it_pretrains_goes_on(tiny, tmp_path, monkeypatch):
+    chosen = tiny | PRETRAIN | {"pretrain": "rocl", "epochs": 1, "warmup_epochs": 0}
+    chosen = settings.resolve(chosen)
+    kept = running._Keeper.on_epoch_end
+
+    def killed(self, epoch, logs=None):
+        kept(self, epoch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running._Keeper, "on_epoch_end", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(chosen, tmp_path / "cut")
+    monkeypatch.undo()
+    assert not (tmp_path / "cut" / "model.keras").exists()
+    for name in ("cut", "whole"):
+        train.train(chosen, tmp_path / name)
+    cut, whole = (
+        keras.saving.load_model(tmp_path / name / "classifier.keras").get_weights()
+        for name in ("cut", "whole")
+    )
+    for one, other in zip(cut, whole, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_before_trades_the_last_layer_is_forgotten(tiny, tmp_path):

@@ -228,6 +228,9 @@ def test_published_weights_find_their_layers(sets, tmp_path):
         kinds = ("weight", "bias", "running_mean", "running_var")
         expected = [arrays[f"{name}{norm}.{kind}"] for kind in kinds]
         toy.assert_same(found, expected)
+    assert np.any(net.get_layer("logits").kernel)
+    load_published(net, tmp_path / "acl.npz", zero_last=True)
+    assert not np.any(net.get_layer("logits").kernel)
     if sets > 1:
         clean = load_published(resnet(), tmp_path / "acl.npz", statistics=0)
         toy.assert_same(
