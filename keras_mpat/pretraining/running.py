@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_mpat.configurable import check_count
 from keras_mpat.pretraining.contrastive import Contrastive
+from keras_mpat.pretraining.initialize import initialize
 from keras_mpat.pretraining.lars import LARS
 
 _WARMUP_EPOCHS = 10  # ACL's and RoCL's
@@ -45,7 +46,8 @@ def pretrain(
         verbose, callbacks: as in `fit`.
 
     Returns:
-        The model: that of the folder where there was one.
+        The model: that of the folder where there was one. The classifier of the model
+        that was given has the pretrained encoder in either case.
 
     Raises:
         ValueError: images that do not fit, or a folder of a run with other settings.
@@ -70,11 +72,12 @@ def pretrain(
         )
     steps = len(images) // batch_size
     model.compile(optimizer or _published(model, steps, epochs))
-    keepers = []
+    keepers, given = [], model
     if run_dir is not None:
         path = Path(run_dir) / "model.keras"
         if path.exists():
-            model = _continued(path, model)
+            model = _continued(path, given)
+            initialize(given.classifier, model)  # refuses other constants, too
         keepers = [_Keeper(path)]
     done = int(model.optimizer.iterations) // steps
     if done < epochs:
@@ -85,6 +88,8 @@ def pretrain(
             verbose=verbose,
             callbacks=[*keepers, *callbacks],
         )
+    if model is not given:
+        initialize(given.classifier, model)
     return model
 
 

@@ -43,6 +43,12 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path):
     assert int(again.optimizer.iterations) == 8
     finished = pretrain(make(), x, epochs=4, run_dir=folder, **QUIET)
     toy.assert_same(toy.values(whole.variables), toy.values(finished.variables))
+    net = classifier(seed=5)  # what is given is pretrained, not only what is returned
+    returned = pretrain(
+        METHODS["rocl-three-views-only"](net), x, epochs=4, run_dir=folder, **QUIET
+    )
+    assert returned.classifier is not net
+    toy.assert_same(net.get_weights()[:-2], whole.classifier.get_weights()[:-2])
     assert [path.name for path in folder.iterdir()] == ["model.keras"]
 
 
@@ -86,6 +92,11 @@ def test_folders_of_other_runs_and_wrong_arguments_are_refused(tmp_path):
             pretrain(other, x, epochs=1, run_dir=tmp_path, **QUIET)
     with pytest.raises(ValueError, match="with other optimizer"):
         pretrain(make(), x, epochs=2, run_dir=tmp_path, **QUIET)
+    net = classifier()
+    net.get_layer("scale").scale = 1.0
+    with pytest.raises(ValueError, match="other embeddings for the same weights"):
+        other = METHODS["rocl-three-views-only"](net)
+        pretrain(other, x, epochs=1, run_dir=tmp_path, **QUIET)
     with pytest.raises(ValueError, match="`batch_size` must be at most"):
         pretrain(make(), x, epochs=1, batch_size=9)
     with pytest.raises(ValueError, match="`model` must be a RoCL or ACL"):
