@@ -75,11 +75,14 @@ def check_smoothing(name: str, smoothing, num_classes: int | None) -> None:
         )
 
 
-def usual_smoothing(num_classes: int) -> float:
-    """0.5 as published; for two classes, where that leaves no label, 0.1.
+def usual_smoothing(given: float | None, num_classes: int) -> float:
+    """What is given, or 0.5 as published; for two classes 0.1.
 
-    The true class is then nine times as likely as another, as with ten classes.
+    With two, 0.5 leaves no label. With 0.1 the true class is nine times as likely as
+    the other, as with 0.5 and ten classes.
     """
+    if given is not None:
+        return given
     return 0.5 if num_classes > 2 else 0.1
 
 

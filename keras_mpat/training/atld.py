@@ -175,9 +175,7 @@ class ATLDTraining(AttackStrategy):
         return loss + model.head_loss(y, outputs, sample_weight)
 
     def _share(self, model) -> float:
-        if self.label_smoothing is None:
-            return usual_smoothing(model.num_classes)
-        return self.label_smoothing
+        return usual_smoothing(self.label_smoothing, model.num_classes)
 
     def _attacked(self, model, logits_fn, x, natural):
         """One step from a random point, up the divergence."""
@@ -199,7 +197,8 @@ class ATLDTraining(AttackStrategy):
         gradient, _, before = backend.input_gradient(divergence, start)
         x_adv = ball.project(start + ball.radius * ball.steepest(gradient), x)
         state["divergence_before"].update_state(jensen_shannon(before))
-        state["divergence_after"].update_state(jensen_shannon(divergence(x_adv)[1]))
+        _, after = objective(logits_fn(x_adv))
+        state["divergence_after"].update_state(jensen_shannon(after))
         return ops.stop_gradient(x_adv)
 
     def _balance(self, model, x_adv, natural, y):

@@ -85,9 +85,7 @@ class FeatureScatteringTraining(AttackStrategy):
 
     def smoothing_for(self, num_classes: int) -> float:
         """The smoothing of labels of so many classes."""
-        if self.label_smoothing is not None:
-            return self.label_smoothing
-        return usual_smoothing(num_classes)
+        return usual_smoothing(self.label_smoothing, num_classes)
 
     def perturb(self, model, x, y):
         return {"adversarial": attacked(self, self.attack, model, x, y)}
