@@ -35,12 +35,18 @@ def test_quickstart_is_short_and_gives_a_robust_classifier(tmp_path, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def recipes():
+def recipes(tmp_path_factory):
     """The names that the recipes define."""
     scope = {}
-    for block in _blocks()[1:]:
-        exec(block, scope)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("recipes"))
+        for block in _blocks()[1:]:
+            exec(block, scope)
     return scope
+
+
+def test_a_survivor_has_done_its_epochs(recipes):
+    assert len(recipes["robust"].history.epoch) == 3
 
 
 def test_recipe_attack_stays_in_the_ball(recipes):
