@@ -245,12 +245,6 @@ STRATEGIES = {
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",
     "an unknown game of ATLD": "training.ATLDTraining(ball, game='wgan')",
     "one width of ATLD's discriminator": "training.ATLDTraining(ball, widths=80)",
-    "ATLD with predictions of a head": (
-        "toy.model(training.ATLDTraining(ball), head=toy.head(), predict_from='head')"
-    ),
-    "ATLD on batches of one": (
-        "toy.model(training.ATLDTraining(ball)).fit(x, y, batch_size=1)"
-    ),
     "no update of the discriminator": "training.ATLDTraining(ball, updates=0)",
     "a learning rate of the discriminator of 0": (
         "training.ATLDTraining(ball, learning_rate=0)"
@@ -259,10 +253,6 @@ STRATEGIES = {
     "a discriminator of one class": "mpat.layers.Discriminator(1)",
     "inference of ATLD around a plain classifier": (
         "models.InferenceManifoldTransformation(net)"
-    ),
-    "a step of inference below 0": (
-        "models.InferenceManifoldTransformation(toy.model(training.ATLDTraining("
-        "ball, widths=(4,), blocks=1)), step_size=-0.1)"
     ),
     "inference of ATLD around a model without a discriminator": (
         "models.InferenceManifoldTransformation(model)"

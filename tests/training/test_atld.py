@@ -297,6 +297,12 @@ def test_an_audit_takes_it_and_fails(trained):
     assert report.verdict == "failed" and not stopped
 
 
+def test_a_step_of_inference_is_a_length(trained):
+    for wrong in (-0.1, 0):
+        with pytest.raises(ValueError, match=f"`step_size` must be .*{wrong}"):
+            mpat.models.InferenceManifoldTransformation(trained, step_size=wrong)
+
+
 def test_a_model_without_a_discriminator_is_refused():
     plain = toy.model(mpat.training.PGDTraining(BALL, steps=1))
     for model in (plain, toy.net()):
