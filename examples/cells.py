@@ -18,7 +18,7 @@ from typing import Any
 
 from absl import flags
 
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def run(
         start = time.perf_counter()
         found = cell.identity | measure(cell)
         spent.append(time.perf_counter() - start)
-        write_text(_file(folder, cell), json.dumps(found, indent=1) + "\n")
+        write_json(_file(folder, cell), found)
 
 
 def finished(folder: Path, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,6 @@ roc.csv, roc.png  the curves
 detector.npz      the detector, for `Detector.load`
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +37,7 @@ from keras_mpat.evaluation import (
     worst_judged,
 )
 from keras_mpat.evaluation.curves import write_rows
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json
 
 # Mao et al. (TLA), Figure 5: radius and PGD's steps. Training there had 0.03 and 8/255.
 _USUAL = {"mnist": (0.3, 100), "digits": (0.3, 100)}
@@ -132,8 +131,8 @@ def write(run_dir, detector: Detector, results, values: dict[str, Any]) -> list[
     names = ("detection.json", "roc.csv", "roc.png", "detector.npz")
     paths = [folder / name for name in names]
     found = {name: result.to_dict() for name, result in results.items()}
-    text = json.dumps(values | {"detector": repr(detector), "results": found}, indent=1)
-    write_text(paths[0], text + "\n")
+    whole = values | {"detector": repr(detector), "results": found}
+    write_json(paths[0], whole)
     write_rows(_points(results), paths[1])
     curves = {name: result.curve for name, result in results.items()}
     title = f"{values['dataset']}, clean and at ε = {values['epsilon']:.3g}"

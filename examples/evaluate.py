@@ -13,7 +13,6 @@ are PGD and its relatives: a first look. Writes evaluation-<time>.json (verdicts
 """
 
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ import keras_mpat as mpat
 from keras_mpat import attacks, datasets
 from keras_mpat.choices import check_choice
 from keras_mpat.evaluation import evaluate_robustness, robustness_table
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json
 
 __all__ = ["attacked", "draw", "evaluate", "examples", "finished", "suite"]
 
@@ -204,7 +203,7 @@ def main(arguments: list[str]) -> None:
     values = {"epsilon": radius, "flags": given_flags}
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
-    write_text(path, json.dumps(values | result.to_dict(), indent=1) + "\n")
+    write_json(path, values | result.to_dict())
     result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
     if given.card:

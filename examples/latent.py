@@ -21,7 +21,6 @@ confusion.png     which class is taken for which
 
 import csv
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from train import length
 
 from keras_mpat import attacks, datasets
 from keras_mpat import evaluation as ev
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json, write_text
 
 
 def analyze(
@@ -219,7 +218,7 @@ def main(arguments: list[str]) -> None:
         found, values, *retrieved = analyze(given.run_dir, attack, **options)
         folder = Path(given.results_dir or Path(given.run_dir) / "latent")
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "latent.json", json.dumps(values, indent=1) + "\n")
+        write_json(folder / "latent.json", values)
         text = report(found, values, info)
         write_text(folder / "latent.md", text)
         write_tables(folder, values, info)

@@ -12,7 +12,6 @@ prototypes_merging.png   prototypes left over the epochs, where they merged
 prototypes_cosines.png   cosines within each class before and after, likewise
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from keras_mpat.evaluation import (
     prototype_table,
     untrained_modes,
 )
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json, write_text
 
 _ROWS = 60  # of a sheet of pictures
 
@@ -74,7 +73,7 @@ def show(
     values["untrained"] = [
         {"purity": draw.purity, "nmi": draw.to_dict()["nmi"]} for draw in control
     ]
-    write_text(run_dir / "prototypes.json", json.dumps(values, indent=1) + "\n")
+    write_json(run_dir / "prototypes.json", values)
     pictures = [_draw_sheet(run_dir, info, found, nearest, x, modes, title)]
     return text, pictures + _draw_merging(run_dir, info, merging)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import keras
 
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json, write_text
 
 
 class RunDirectory:
@@ -70,7 +70,7 @@ class RunDirectory:
         """Changes entries of run.json."""
         self.path.mkdir(parents=True, exist_ok=True)
         known = self.record()
-        write_text(self._record, json.dumps(known | values, indent=1) + "\n")
+        write_json(self._record, known | values)
 
     def rows(self) -> list[dict[str, str]]:
         """The finished epochs."""

@@ -21,7 +21,6 @@ os.environ["KERAS_BACKEND"] = "torch"  # before anything imports keras
 if importlib.util.find_spec("torch") is None:
     sys.exit("error: torch must be installed; pip install torch, and see upstream.py.")
 
-import json
 import subprocess
 import tempfile
 import time
@@ -38,7 +37,7 @@ from keras_mpat import interop
 from keras_mpat.evaluation import Verification
 from keras_mpat.evaluation.evidence import versions
 from keras_mpat.evaluation.verification import leads
-from keras_mpat.files import write_text
+from keras_mpat.files import write_json
 
 _HERE = Path(__file__).resolve().parent
 _FEW = (
@@ -222,7 +221,7 @@ def main(arguments: list[str]) -> None:
     path = Path(given.output or folder / f"verification-{stamp}.json")
     values = {"sha256": ours.sha256, "verdicts": verdicts.name, "seconds": seconds}
     values["threat_model"] = {"norm": ours.norm, "radius": ours.radius}
-    write_text(path, json.dumps(values | found.to_dict(), indent=1) + "\n")
+    write_json(path, values | found.to_dict())
     print(f"Written: {path}")
 
 

@@ -125,6 +125,16 @@ def check_count(name: str, value, fix: str, *, minimum: int = 1) -> None:
         )
 
 
+def check_widths(name: str, widths, of: str, fix: str) -> None:
+    """Raises unless `widths` is a list of one or more counts >= 1."""
+    if not isinstance(widths, (list, tuple)) or not widths:
+        raise ValueError(
+            f"`{name}` must be widths of {of}. Received: {name}={widths!r}. {fix}"
+        )
+    for width in widths:
+        check_count(name, width, fix)
+
+
 def check_switch(name: str, value, fix: str = "Leave it out for the default.") -> None:
     """Raises unless `value` is True or False."""
     if not isinstance(value, bool):

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_mpat import backend
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, check_widths
 
 _MOMENTUM, _EPSILON = 0.9, 1e-5
 
@@ -171,10 +171,5 @@ class Discriminator(keras.layers.Layer):
 def check_size(widths, blocks) -> None:
     """Raises unless these are widths of groups and a number of blocks."""
     check_count("blocks", blocks, "A WideResNet-28 has blocks=4.")
-    if not isinstance(widths, (list, tuple)) or not widths:
-        raise ValueError(
-            "`widths` must be widths of groups (units). Received: "
-            f"widths={widths!r}. Published: widths=(80, 160, 320)."
-        )
-    for width in widths:
-        check_count("widths", width, "Published: widths=(80, 160, 320).")
+    fix = "Published: widths=(80, 160, 320)."
+    check_widths("widths", widths, "groups (units)", fix)

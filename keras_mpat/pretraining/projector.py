@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_widths
 from keras_mpat.models import _graph as graph
 
 
@@ -24,7 +24,8 @@ def with_projector(encoder, widths, *, batch_norm: bool):
     Raises:
         ValueError: no layer, or a width below 1.
     """
-    _check(widths)
+    fix = "RoCL uses (2048, 128), ACL three times D."
+    check_widths("projection", widths, "layers", fix)
     x = encoder.outputs[0]
     for number, width in enumerate(widths, start=1):
 
@@ -40,13 +41,3 @@ def with_projector(encoder, widths, *, batch_norm: bool):
         if number < len(widths):
             x = layers.ReLU(name=named("relu"))(x)
     return keras.Model(encoder.inputs[0], x, name="projections")
-
-
-def _check(widths) -> None:
-    if not isinstance(widths, (list, tuple)) or not widths:
-        raise ValueError(
-            "`projection` must be widths of layers. Received: "
-            f"projection={widths!r}. RoCL uses (2048, 128), ACL three times D."
-        )
-    for width in widths:
-        check_count("projection", width, "RoCL uses (2048, 128), ACL three times D.")
