@@ -5,26 +5,26 @@
     train = keras_mpat.datasets.load("mnist", "train", epoch=state.epoch)
     model.fit(train, epochs=30, callbacks=[stopping, state])
 
-`kept_states.py` has the files, `callback_state.py` what other callbacks have learned.
+`kept_states.py` has the files, `training_state.py` what is in them, `passed_batches.py`
+the way back into an epoch, `termination.py` SIGTERM.
 """
 
 import contextlib
-import itertools
 import os
-import signal
 import sys
-import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_mpat import locks
-from keras_mpat.callbacks import callback_state
-from keras_mpat.callbacks.kept_states import KeptStates
+from keras_mpat.callbacks import callback_state, training_state
+from keras_mpat.callbacks.kept_states import KeptStates, Position
+from keras_mpat.callbacks.passed_batches import pass_over
+from keras_mpat.callbacks.termination import CODE, Termination
 from keras_mpat.configurable import check_count
 
 _HELD: dict[Path, contextlib.ExitStack] = {}  # folders that this process has locked
@@ -33,14 +33,16 @@ _HELD: dict[Path, contextlib.ExitStack] = {}  # folders that this process has lo
 class FullState(keras.callbacks.Callback):
     """Keeps a training after each epoch, and restores it when `fit` begins.
 
-    The same script, started again, continues after the last whole epoch, and ends with
-    the weights of a run that was never interrupted, bit for bit on a CPU. That needs
-    data whose order is a function of the epoch: arrays with `shuffle=False`, or
-    `datasets.load(..., epoch=state.epoch)`.
+    The same script, started again, continues after the last state, and ends with the
+    weights and the history of a run that was never interrupted, bit for bit on a CPU.
+    That needs data whose order is a function of the epoch: arrays with
+    `shuffle=False`, or `datasets.load(..., epoch=state.epoch)`. In the middle of an
+    epoch, `fit` takes the batches that are done from the data and passes over them.
 
     A state that is damaged is passed over for the one before, with a warning. SIGTERM
-    ends the process after the current batch; a second process on the same folder is
-    refused; weights that are no numbers are never kept, and end training.
+    ends the process after the current batch, which is kept; a second process on the
+    same folder is refused; weights that are no numbers are never kept, and end
+    training.
 
     Put it last in `callbacks`, so that it sees what the others have done.
 
@@ -49,19 +51,25 @@ class FullState(keras.callbacks.Callback):
         of: other callbacks of the same `fit` whose state is kept, too: how long
             `EarlyStopping` has waited, what `PrototypeMerging` has merged.
         keep: how many states stay, >= 1. Default 2.
+        every: batches after which a state is kept within an epoch, too, >= 1. Default
+            None: not before the epoch ends, or SIGTERM comes.
 
     Attributes:
-        epoch: epochs in the newest whole state; 0: there is none.
+        epoch: whole epochs in the newest whole state; 0: there is none.
 
     Raises:
         ValueError: a count below 1, `of` that is no list of callbacks; before training
-            starts, a state of another model, or a folder in use.
-        FloatingPointError: weights that are no numbers after an epoch.
+            starts, a state of another model or of other data, or a folder in use.
+        FloatingPointError: weights that are no numbers when they are to be kept.
     """
 
-    def __init__(self, folder, of: Sequence = (), *, keep: int = 2):
+    def __init__(
+        self, folder, of: Sequence = (), *, keep: int = 2, every: int | None = None
+    ):
         super().__init__()
         check_count("keep", keep, "2 survives one damaged file.")
+        if every is not None:
+            check_count("every", every, "1000 keeps a state each thousand batches.")
         if not isinstance(of, (list, tuple)) or not all(
             isinstance(each, keras.callbacks.Callback) for each in of
         ):
@@ -71,14 +79,14 @@ class FullState(keras.callbacks.Callback):
             )
         self.folder = Path(folder)
         self.of = list(of)
+        self.every = every
         self._states = KeptStates(self.folder, keep)
-        self._terminated = False
-        self._handler: Any = None
+        self._termination = Termination()
 
     @property
     def epoch(self) -> int:
         found = self._states.newest()
-        return 0 if found is None else found["epoch"]
+        return 0 if found is None else found[0].epoch
 
     def on_train_begin(self, logs=None):
         strangers = [c for c in self.of if c.model is not self.model]
@@ -92,29 +100,49 @@ class FullState(keras.callbacks.Callback):
         self._hold()
         self._before = [callback_state.captured(each) for each in self.of]
         self._history: dict[str, list[float]] = {}
-        self._begun, self._past = False, 0
+        self._begun = False
+        self._at = self._kept = Position(0)
+        self._passing: dict[str, Any] | None = None  # the state behind passed batches
         found = self._states.newest()
         if found is not None:
-            self._restore(found)
-        self._listen()
+            self._go_on(*found)
+        self._termination.listen()
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._begun:
             self._tell_history()
         self._begun = True
+        self._at = Position(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
+        self._at = Position(self._at.epoch, batch + 1)
+        if self._passing is not None:
+            if self._at >= self._kept:
+                self._restore(self._passing)
+                self._passing = None
+        elif self._termination.asked or self._is_due():
+            self._save(logs)
         self._end_if_asked()
 
+    def on_test_begin(self, logs=None):
+        # Validation changes these: what the epoch has counted, and noise.
+        changing = [*self.model.non_trainable_variables, *self.model.metrics_variables]
+        self._trained = [(each, ops.convert_to_numpy(each.value)) for each in changing]
+
     def on_test_batch_end(self, batch, logs=None):
+        if self._termination.asked and self._passing is None:
+            model = self.model  # on JAX, this brings its variables up to date
+            for variable, value in self._trained:
+                variable.assign(value)
+            self._save(model.get_metrics_result())
         self._end_if_asked()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._refuse_no_numbers(epoch + 1)
+        self._refuse_shorter_data()
         for name, value in (logs or {}).items():
             self._history.setdefault(name, []).append(float(value))
-        self._save(epoch + 1)
-        self._past = epoch + 1
+        self._at = Position(epoch + 1)
+        self._save(logs)
         self._end_if_asked()
 
     def on_train_end(self, logs=None):
@@ -122,65 +150,78 @@ class FullState(keras.callbacks.Callback):
             self._tell_history()
         self._release()
 
-    def _restore(self, found: dict[str, Any]) -> None:
-        own = _shapes(self.model)
-        if found["weights"] != own:
-            pairs = itertools.zip_longest(found["weights"], own)
-            old, new = next(pair for pair in pairs if pair[0] != pair[1])
+    def _go_on(self, at: Position, found: dict[str, Any]) -> None:
+        training_state.check(self.model, self.of, found, self.folder)
+        steps = self.params.get("steps")
+        if at.batch and None not in (steps, found["steps"]) and steps != found["steps"]:
             raise ValueError(
-                "`folder` must hold states of this model. Received: "
-                f"folder={os.fspath(self.folder)!r}, with a weight {old} where the "
-                f"model has {new}. Build it as before, or pass another folder."
+                "`fit` must get the data of before. Received: "
+                f"{steps} batches an epoch where the state after {at} has "
+                f"{found['steps']}. Pass the same data in batches of the same size."
             )
-        if len(found["callbacks"]) != len(self.of):
-            raise ValueError(
-                "`of` must name the callbacks of before. Received: "
-                f"{len(self.of)} callbacks where the state has "
-                f"{len(found['callbacks'])}. Pass the same, or another folder."
-            )
-        arrays = self._states.load(found["epoch"], self.model)
-        for callback, state in zip(self.of, found["callbacks"], strict=True):
-            callback_state.restore(callback, state, arrays)
-        self._history, self._past = found["history"], found["epoch"]
+        self._kept, self._at = at, Position(at.epoch)
+        self._history = found["history"]
+        self._restore(found)
+        if at.batch:
+            pass_over(self.model, at.batch, found["logs"])
+            self._passing = found
         # As Keras' own BackupAndRestore has it.
-        ended = found["stopped"]
-        self.model._initial_epoch = self.params["epochs"] if ended else found["epoch"]
+        ended = found["stopped"] and not at.batch
+        self.model._initial_epoch = self.params["epochs"] if ended else at.epoch
+
+    def _restore(self, found: dict[str, Any]) -> None:
+        arrays = self._states.load(self._kept, self.model)
+        same = training_state.restore(self.model, self.of, found, arrays)
+        if not same and self._passing is not None:
+            warnings.warn(
+                f"Metrics have changed since {self._kept}: those of this epoch count "
+                "the batches that follow.",
+                stacklevel=2,
+            )
 
     def _tell_history(self) -> None:
         """Shows the epochs of before in what `fit` returns."""
         history = self.model.history
         history.history = {name: list(row) for name, row in self._history.items()}
-        history.epoch = list(range(self._past))
+        history.epoch = list(range(self._at.epoch))
 
-    def _save(self, epoch: int) -> None:
-        arrays: list[np.ndarray] = []
-        states = [
-            callback_state.changed(callback, before, arrays)
-            for callback, before in zip(self.of, self._before, strict=True)
-        ]
-        content = {
-            "stopped": bool(self.model.stop_training),
-            "weights": _shapes(self.model),
-            "history": self._history,
-            "callbacks": states,
-        }
-        self._states.save(epoch, self.model, content, arrays)
+    def _is_due(self) -> bool:
+        if self.every is None:
+            return False
+        before = self._kept.batch if self._kept.epoch == self._at.epoch else 0
+        return self._at.batch // self.every > before // self.every
 
-    def _refuse_no_numbers(self, epoch: int) -> None:
-        wrong = [
-            weight.path
-            for weight in self.model.weights
-            if "float" in str(weight.dtype)
-            and not bool(ops.all(ops.isfinite(weight.value)))
-        ]
+    def _save(self, logs) -> None:
+        wrong = training_state.not_finite(self.model)
         if wrong:
-            kept = f"the state after epoch {self._past}" if self._past else "nothing"
             self._release()
             raise FloatingPointError(
-                f"Weights are no numbers after epoch {epoch}: {', '.join(wrong[:3])}. "
-                f"{kept} is kept in {os.fspath(self.folder)}. Go on with a lower "
-                "learning rate, or with global_clipnorm= in the optimizer."
+                f"Weights are no numbers after {self._at}: {', '.join(wrong[:3])}. "
+                f"{self._what_is_kept()}. Go on with a lower learning rate, or with "
+                "global_clipnorm= in the optimizer."
             )
+        content, arrays = training_state.captured(self.model, self.of, self._before)
+        content |= {
+            "steps": self.params.get("steps"),
+            "history": self._history,
+            "logs": {name: float(value) for name, value in (logs or {}).items()},
+        }
+        self._states.save(self._at, self.model, content, arrays)
+        self._kept = self._at
+
+    def _refuse_shorter_data(self) -> None:
+        if self._passing is not None:
+            self._release()
+            raise ValueError(
+                "`fit` must get the data of before. Received: "
+                f"{self._at.batch} batches in epoch {self._at.epoch + 1}, where "
+                f"{self._kept.batch} were done. Pass the same data in batches of the "
+                "same size."
+            )
+
+    def _what_is_kept(self) -> str:
+        kept = f"the state after {self._kept}" if any(self._kept) else "nothing"
+        return f"{os.fspath(self.folder)} holds {kept}"
 
     def _hold(self) -> None:
         path = self.folder.resolve()
@@ -189,32 +230,17 @@ class FullState(keras.callbacks.Callback):
             stack.enter_context(locks.locked(self.folder / ".lock"))
             _HELD[path] = stack
 
-    def _listen(self) -> None:
-        self._terminated = False
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGTERM, self._terminate)
-
-    def _terminate(self, *_) -> None:
-        self._terminated = True
-
     def _end_if_asked(self) -> None:
-        if self._terminated:
+        if self._termination.asked:
             self._release()
             sys.stderr.write(
-                f"\nSIGTERM: stopped. {os.fspath(self.folder)} holds the state after "
-                f"epoch {self._past}; the same command goes on.\n"
+                f"\nSIGTERM: stopped. {self._what_is_kept()}; the same command goes "
+                "on.\n"
             )
-            raise SystemExit(128 + signal.SIGTERM)
+            raise SystemExit(CODE)
 
     def _release(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGTERM, self._handler)
-            self._handler = None
+        self._termination.release()
         stack = _HELD.pop(self.folder.resolve(), None)
         if stack is not None:
             stack.close()
-
-
-def _shapes(model) -> list[list]:
-    # Paths count up where a process builds several models; order and names do not.
-    return [[weight.name, list(weight.shape)] for weight in model.weights]

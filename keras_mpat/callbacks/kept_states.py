@@ -3,14 +3,17 @@
 state-0003.weights.h5   weights, optimizer, noise and everything else that is saved
 state-0003.npz          arrays beside it
 state-0003.json         what the caller says, and digests of both; written last
+
+The number counts epochs done; state-0003-000120 is 120 batches further.
 """
 
 import hashlib
 import json
 import os
+import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +22,19 @@ from keras_mpat import files
 _SUFFIXES = (".json", ".npz", ".weights.h5")
 
 
+class Position(NamedTuple):
+    """How far a training is: epochs done, and batches of the next one."""
+
+    epoch: int
+    batch: int = 0
+
+    def __str__(self) -> str:
+        batches = f" and {self.batch} batches" if self.batch else ""
+        return f"epoch {self.epoch}{batches}"
+
+
 class KeptStates:
-    """The states in a folder, by the number of epochs done.
+    """The states in a folder, by their positions.
 
     Args:
         folder: made by the first `save`.
@@ -32,12 +46,12 @@ class KeptStates:
         self.keep = keep
 
     def save(
-        self, epoch: int, model, content: dict[str, Any], arrays: list[np.ndarray]
+        self, at: Position, model, content: dict[str, Any], arrays: list[np.ndarray]
     ) -> None:
         """Writes a state, then removes those that are too old.
 
         Args:
-            epoch: epochs done.
+            at: the position.
             model: a compiled Keras model.
             content: JSON values.
             arrays: numeric.
@@ -47,49 +61,50 @@ class KeptStates:
         model.save_weights(partial, overwrite=True)
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(partial, self._file(epoch, ".weights.h5"))
-        with files.written(self._file(epoch, ".npz"), "wb") as file:
+        os.replace(partial, self._file(at, ".weights.h5"))
+        with files.written(self._file(at, ".npz"), "wb") as file:
             np.savez(file, **{f"array_{n}": each for n, each in enumerate(arrays)})
-        whole = content | {"epoch": epoch, "sha256": self._digests(epoch)}
-        files.write_json(self._file(epoch, ".json"), whole)
-        for old in self._epochs()[: -self.keep]:
+        whole = content | at._asdict() | {"sha256": self._digests(at)}
+        files.write_json(self._file(at, ".json"), whole)
+        for old in self._positions()[: -self.keep]:
             for suffix in _SUFFIXES:
                 self._file(old, suffix).unlink(missing_ok=True)
 
-    def newest(self) -> dict[str, Any] | None:
-        """Content of the newest whole state, with `epoch`; warns of damaged ones."""
-        for epoch in reversed(self._epochs()):
+    def newest(self) -> tuple[Position, dict[str, Any]] | None:
+        """Position and content of the newest whole state; warns of damaged ones."""
+        for at in reversed(self._positions()):
             try:
-                text = self._file(epoch, ".json").read_text(encoding="utf-8")
+                text = self._file(at, ".json").read_text(encoding="utf-8")
                 found = json.loads(text)
-                if found["sha256"] == self._digests(epoch):
-                    return found
+                if found["sha256"] == self._digests(at):
+                    return at, found
             except (OSError, ValueError, KeyError, TypeError):
                 pass
             warnings.warn(
-                f"The state after epoch {epoch} in {os.fspath(self.folder)} is damaged "
-                "and passed over.",
+                f"The state after {at} in {os.fspath(self.folder)} is damaged and "
+                "passed over.",
                 stacklevel=3,
             )
         return None
 
-    def load(self, epoch: int, model) -> list[np.ndarray]:
+    def load(self, at: Position, model) -> list[np.ndarray]:
         """Loads the weights and the optimizer of a state; returns its arrays."""
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._file(epoch, ".weights.h5"))
-        with np.load(self._file(epoch, ".npz"), allow_pickle=False) as stored:
+        model.load_weights(self._file(at, ".weights.h5"))
+        with np.load(self._file(at, ".npz"), allow_pickle=False) as stored:
             return [stored[f"array_{n}"] for n in range(len(stored.files))]
 
-    def _epochs(self) -> list[int]:
+    def _positions(self) -> list[Position]:
         names = (path.stem for path in self.folder.glob("state-*.json"))
-        numbers = (name.removeprefix("state-") for name in names)
-        return sorted(int(number) for number in numbers if number.isdigit())
+        matches = (re.fullmatch(r"state-(\d+)(?:-(\d+))?", name) for name in names)
+        return sorted(Position(int(m[1]), int(m[2] or 0)) for m in matches if m)
 
-    def _file(self, epoch: int, suffix: str) -> Path:
-        return self.folder / f"state-{epoch:04d}{suffix}"
+    def _file(self, at: Position, suffix: str) -> Path:
+        batches = f"-{at.batch:06d}" if at.batch else ""
+        return self.folder / f"state-{at.epoch:04d}{batches}{suffix}"
 
-    def _digests(self, epoch: int) -> dict[str, str]:
+    def _digests(self, at: Position) -> dict[str, str]:
         return {
-            suffix: hashlib.sha256(self._file(epoch, suffix).read_bytes()).hexdigest()
+            suffix: hashlib.sha256(self._file(at, suffix).read_bytes()).hexdigest()
             for suffix in _SUFFIXES[1:]
         }

@@ -31,7 +31,7 @@ def run(folder) -> str:
     strategy = mpat.training.PGDTraining(mpat.Linf(0.1), steps=2, warmup_epochs=2)
     model = toy.model(strategy, head=toy.head(), learning_rate=0.05)
     merging = PrototypeMerging(1.9, start_epoch=2, guard=False)
-    state = FullState(folder, of=[merging])
+    state = FullState(folder, of=[merging], every=2)
     callbacks = [_Tell(), merging, state]
     options = {"batch_size": 16, "shuffle": False, "verbose": 0}
     model.fit(x, y, epochs=EPOCHS, callbacks=callbacks, **options)

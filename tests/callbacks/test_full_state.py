@@ -49,6 +49,10 @@ def kill(_):
     raise Killed
 
 
+def terminate(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def make(name="pgd", **options):
     keras.utils.set_random_seed(0)
     options = {"head": toy.head(), "learning_rate": 0.05} | options
@@ -66,10 +70,10 @@ def others():
     ]
 
 
-def run(folder, *, epochs=6, name="pgd", also=(), keep=2, watchers=others):
+def run(folder, *, epochs=6, name="pgd", also=(), watchers=others, **options):
     """One process' part of a run: (model, history, callbacks)."""
     model, of = make(name), watchers()
-    state = FullState(folder, of=of, keep=keep)
+    state = FullState(folder, of=of, **options)
     callbacks = [*of, *also, state]
     history = model.fit(X, Y, epochs=epochs, callbacks=callbacks, **QUIET)
     return model, history, of
@@ -206,17 +210,121 @@ def test_the_last_few_states_stay(tmp_path):
         assert kept == {f"state-000{n}{end}" for n in expected for end in suffixes}
 
 
-def test_sigterm_ends_after_the_batch_and_the_run_goes_on(tmp_path, whole, capsys):
+@pytest.mark.parametrize(("epoch", "batch"), [(0, 0), (2, 1)])
+def test_sigterm_keeps_the_batch_and_the_run_goes_on(
+    tmp_path, whole, capsys, epoch, batch
+):
     before = signal.getsignal(signal.SIGTERM)
-    seen = []
-    term = At(2, lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    after = At(2, lambda _: seen.append(1), batch=1)
+    seen, trained = [], []
+    also = [At(epoch, terminate, batch), At(epoch, seen.append, batch + 1)]
     with pytest.raises(SystemExit) as ended:
-        run(tmp_path, also=[term, after])
+        run(tmp_path, also=also)
     assert ended.value.code == 143 and not seen
-    assert "state after epoch 2; the same command goes on" in capsys.readouterr().err
+    kept = f"state after epoch {epoch} and {batch + 1} batches; the same command"
+    assert kept in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+    count = At(epoch, lambda model: trained.append(int(model.optimizer.iterations)), 1)
+    assert_equal_runs(run(tmp_path, also=[count]), whole)
+    assert trained == [2 * epoch + 2]  # the batches that were done were not again
+
+
+def test_killed_between_states_within_an_epoch(tmp_path, whole):
+    for place in ((0, 1), (1, 0), (3, 1)):
+        with pytest.raises(Killed):
+            run(tmp_path, also=[At(place[0], kill, place[1])], every=1)
+        epoch, batch = place
+        name = f"state-{epoch:04d}" + (f"-{batch:06d}" if batch else "") + ".json"
+        assert (tmp_path / name).exists()
     assert_equal_runs(run(tmp_path), whole)
+
+
+class AtValidation(keras.callbacks.Callback):
+    """Sends SIGTERM in the validation after an epoch, counted from 0."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._when = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_test_batch_begin(self, batch, logs=None):
+        if self._epoch == self._when:
+            terminate(self.model)
+
+
+def test_sigterm_in_a_validation(tmp_path, whole, capsys):
+    with pytest.raises(SystemExit):
+        run(tmp_path, also=[AtValidation(1)])
+    assert "state after epoch 1 and 2 batches" in capsys.readouterr().err
+    assert_equal_runs(run(tmp_path), whole)
+
+
+def test_sigterm_while_batches_are_passed_over(tmp_path, whole, capsys):
+    with pytest.raises(SystemExit):
+        run(tmp_path, also=[At(1, terminate, 1)])
+    with pytest.raises(SystemExit):
+        run(tmp_path, also=[At(1, terminate, 0)])
+    assert capsys.readouterr().err.count("after epoch 1 and 2 batches") == 2
+    assert_equal_runs(run(tmp_path), whole)
+
+
+def stream(epoch):
+    """Batches of 8, in an order of their own in each epoch."""
+    return mpat.datasets.from_arrays(
+        *toy.data(40), batch_size=8, seed=3, epoch=epoch, shuffle=True
+    )
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_stream_goes_on_within_an_epoch(tmp_path, together):
+    def part(folder, also=()):
+        model = make(eager=together == 1)
+        model.steps_per_execution = together
+        state = FullState(folder)
+        data = stream(state.epoch)
+        callbacks = [*also, state]
+        history = model.fit(data, epochs=3, callbacks=callbacks, verbose=0)
+        return model, history, []
+
+    expected = part(tmp_path / "whole")
+    for place in ((0, 1), (1, 3)):
+        with pytest.raises(SystemExit):
+            part(tmp_path / "part", [At(place[0], terminate, place[1])])
+    assert_equal_runs(part(tmp_path / "part"), expected)
+
+
+def test_other_data_within_an_epoch_is_refused(tmp_path):
+    with pytest.raises(SystemExit):
+        run(tmp_path, also=[At(1, terminate, 1)], watchers=list)
+    options = QUIET | {"batch_size": 32, "epochs": 2}
+    with pytest.raises(ValueError, match="1 batches an epoch where .* has 2"):
+        make().fit(X, Y, callbacks=[FullState(tmp_path)], **options)
+    model = make()
+    model.steps_per_execution = 3
+    with pytest.raises(ValueError, match="`steps_per_execution` must divide the batch"):
+        model.fit(X, Y, epochs=2, callbacks=[FullState(tmp_path)], **QUIET)
+
+    def one_batch():
+        yield X[:16], Y[:16]
+
+    with (
+        pytest.raises(ValueError, match="1 batches in epoch 2, where 2 were done"),
+        pytest.warns(UserWarning, match="ran out of data"),
+    ):
+        make().fit(one_batch(), epochs=2, callbacks=[FullState(tmp_path)], verbose=0)
+
+
+def test_other_metrics_within_an_epoch_are_warned_of(tmp_path):
+    with pytest.raises(SystemExit):
+        run(tmp_path, also=[At(1, terminate)], watchers=list)
+    model = make()
+    more = ["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2)]
+    model.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9), metrics=more, run_eagerly=True
+    )
+    with pytest.warns(UserWarning, match="Metrics have changed since epoch 1 and 1 ba"):
+        model.fit(X, Y, epochs=2, callbacks=[FullState(tmp_path)], **QUIET)
 
 
 def test_weights_that_are_no_numbers_are_named_and_not_kept(tmp_path, whole):
@@ -230,7 +338,7 @@ def test_weights_that_are_no_numbers_are_named_and_not_kept(tmp_path, whole):
         run(tmp_path, also=[At(2, break_it, 1)])
     assert FullState(tmp_path).epoch == 2
     assert_equal_runs(run(tmp_path), whole)
-    with pytest.raises(FloatingPointError, match="nothing is kept"):
+    with pytest.raises(FloatingPointError, match="holds nothing"):
         run(tmp_path / "new", also=[At(0, break_it, 1)], watchers=list)
 
 
@@ -261,6 +369,8 @@ def test_states_of_another_model_or_other_callbacks_are_refused(tmp_path):
     with pytest.raises(ValueError, match="EarlyStopping, which is not among"):
         make().fit(X, Y, callbacks=[FullState(tmp_path / "b", of=[early])], **QUIET)
     assert not (tmp_path / "b").exists()
+    with pytest.raises(ValueError, match="`every` must be"):
+        FullState(tmp_path, every=0)
     for wrong in (early, ["early"]):
         with pytest.raises(ValueError, match="`of` must be a list of callbacks"):
             FullState(tmp_path, of=wrong)
