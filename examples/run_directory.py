@@ -1,7 +1,8 @@
 """A folder that holds one training run, whole at any moment, whenever it is killed.
 
-model.keras        the model and its optimizer after the last finished epoch
-classifier.keras   the plain Keras classifier, once training has finished
+state/             what `callbacks.FullState` keeps until training has finished
+model.keras        then: the model with its head and its optimizer
+classifier.keras   then: the plain Keras classifier
 history.csv        one line per finished epoch
 merging.json       how the prototypes merged, where they do; see merging.py
 run.json           settings, versions, device, times; `finished` says whether it is done
@@ -48,8 +49,13 @@ class RunDirectory:
             )
 
     @property
+    def state(self) -> Path:
+        """Where the state of an unfinished training is."""
+        return self.path / "state"
+
+    @property
     def model(self) -> Path:
-        """Where the model of the last finished epoch is, if there is one."""
+        """Where the finished model is, if there is one."""
         return self.path / "model.keras"
 
     @property
@@ -80,7 +86,7 @@ class RunDirectory:
             return list(csv.DictReader(file))
 
     def keep_rows(self, count: int) -> None:
-        """Forgets all epochs but the first `count`: those that the model has seen."""
+        """Forgets all epochs but the first `count`: those that the state has seen."""
         rows = self.rows()[:count]
         lines = [",".join(rows[0])] if rows else []
         lines += [",".join(row.values()) for row in rows]
@@ -102,37 +108,57 @@ class RunDirectory:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keeps each finished epoch: first its line, then the model, which decides.
+    """A line for each finished epoch; stands before what keeps the state.
 
     Args:
         run: the folder.
         images: training images per epoch.
         talks: print a line per epoch.
+
+    Attributes:
+        seconds: of the running epoch, without pauses in which it was interrupted.
+        seconds_of_training: the same without validation.
     """
 
     def __init__(self, run: RunDirectory, images: int, *, talks: bool = False):
         super().__init__()
         self._run, self._images, self._talks = run, images, talks
+        self._clock = _Clock()
+        self.seconds = self.seconds_of_training = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begun = time.perf_counter()
+        self._clock.lap()
+        self.seconds = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds += self._clock.lap()
 
     def on_test_begin(self, logs=None):
-        self._trained = time.perf_counter()
+        self.seconds_of_training = self.seconds
 
     def on_epoch_end(self, epoch, logs=None):
-        training = self._trained - self._begun
+        self.seconds += self._clock.lap()
+        speed = self._images / self.seconds_of_training
         row = {
             "epoch": epoch + 1,
-            "seconds": round(time.perf_counter() - self._begun, 3),
-            "images_per_second": round(self._images / training, 1),
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(speed, 1),
         }
         logs = {name: float(logs[name]) for name in sorted(logs)}
         self._run.add_row(row | logs)
-        self._run.save(self.model, self._run.model)
         if self._talks:
             text = f"epoch {epoch + 1}/{self.params['epochs']}  {row['seconds']:.1f} s"
             print(text, in_words(logs), sep="  ", flush=True)
+
+
+class _Clock:
+    """A time of this process, which means nothing to the one that goes on."""
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        now = time.perf_counter()
+        passed, self._last = now - getattr(self, "_last", now), now
+        return passed
 
 
 def in_words(logs: dict[str, float]) -> str:

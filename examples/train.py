@@ -10,6 +10,7 @@ Defaults per data set and the presets are in settings.py and presets.py.
 
 import importlib.metadata
 import platform
+import shutil
 import statistics
 import sys
 from typing import Any
@@ -20,7 +21,7 @@ from absl import app, flags, logging
 from boards import boards
 from building import build
 from encoders import begin
-from merging import merging_callbacks
+from merging import merging_callbacks, write_merging
 from run_directory import Recorder, RunDirectory, in_words
 
 import keras_mpat as mpat
@@ -28,7 +29,12 @@ from keras_mpat import backend, datasets
 
 
 def train(
-    settings: run_settings.Settings, run_dir, *, data_dir=None, board: bool = False
+    settings: run_settings.Settings,
+    run_dir,
+    *,
+    data_dir=None,
+    board: bool = False,
+    keep_every: int | None = None,
 ) -> dict[str, Any]:
     """Trains, or continues, or does nothing if the run is finished.
 
@@ -37,6 +43,7 @@ def train(
         run_dir: the folder of the run; see run_directory.py.
         data_dir: folder of prepared data, for data sets that need one.
         board: whether TensorBoard shows attacked images, too.
+        keep_every: batches after which the state is kept within an epoch, too.
 
     Returns:
         The content of run.json.
@@ -44,6 +51,7 @@ def train(
     Raises:
         ValueError: settings that do not fit together, or the folder of another run.
         FileNotFoundError: the data is not there.
+        FloatingPointError: weights that are no numbers any more.
     """
     run = RunDirectory(run_dir, settings.to_dict())
     if run.record()["finished"]:
@@ -52,40 +60,38 @@ def train(
     where = {"data_dir": data_dir, "image_size": settings.image_size}
     stream |= {"seed": settings.seed, **where}
     steps = len(datasets.load(settings.dataset, "train", **stream))
-    fresh = not run.model.exists()
-    if fresh:
-        model = build(settings, steps, **where)
-    else:
-        model = keras.saving.load_model(run.model)
-    updates = steps * model.strategy.updates_per_batch
-    done = int(model.optimizer.iterations) // updates
-    merging = merging_callbacks(settings, run, done)
+    model = build(settings, steps, **where)
+    merging = merging_callbacks(settings)
+    recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
+    remembering = [*merging, recorder]
+    state = mpat.callbacks.FullState(run.state, of=remembering, every=keep_every)
 
     def note() -> None:
         run.update(**_environment(model, settings), data_dir=data_dir)
 
-    if fresh:
+    if not state.epoch:
         folder = run.path / "pretraining"
         begin(model.classifier, settings, folder, before=note, **where)
     note()
-    run.keep_rows(done)
+    run.keep_rows(state.epoch)
     validation = datasets.arrays(settings.dataset, "validation", **where)
     x, y, _ = validation
     count = settings.validation_examples
-    recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
     watching = boards(run, settings, validation, adversarial=board)
     model.fit(
-        datasets.load(settings.dataset, "train", epoch=done, **stream),
+        datasets.load(settings.dataset, "train", epoch=state.epoch, **stream),
         validation_data=(x[:count], y[:count]),
         validation_batch_size=min(count, 128),
-        initial_epoch=done,
         epochs=settings.epochs,
-        callbacks=[*merging, recorder, *watching],
+        callbacks=[*remembering, *watching, state],
         shuffle=False,  # the stream shuffles itself
         verbose=int(sys.stdout.isatty()),
     )
+    write_merging(run.path, merging)
+    run.save(model, run.model)
     run.save(model.classifier, run.classifier)
     run.update(**_result(run), finished=True)
+    shutil.rmtree(run.state)
     return run.record()
 
 
@@ -137,6 +143,8 @@ def define_flags() -> None:
     flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
     flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
     flags.DEFINE_bool("board", False, "TensorBoard: attacked images and the Projector.")
+    text = "Batches after which the state is kept within an epoch, too."
+    flags.DEFINE_integer("keep_every", None, text, lower_bound=1)
     define_settings()
 
 
@@ -273,9 +281,10 @@ def main(arguments: list[str]) -> None:
     run_dir = flags.FLAGS.run_dir
     try:
         settings = run_settings.resolve(given_flags())
-        where = {"data_dir": flags.FLAGS.data_dir, "board": flags.FLAGS.board}
-        record = train(settings, run_dir, **where)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+        names = ("data_dir", "board", "keep_every")
+        options = {name: flags.FLAGS[name].value for name in names}
+        record = train(settings, run_dir, **options)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     print(report(record, run_dir))

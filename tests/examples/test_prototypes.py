@@ -1,7 +1,6 @@
 """examples/prototypes.py and merging.py: what a run whose prototypes merge leaves."""
 
 import json
-import types
 
 import merging
 import numpy as np
@@ -10,9 +9,8 @@ import pytest
 import settings
 import train
 from matplotlib.image import imread
-from run_directory import RunDirectory
 
-from keras_mpat.callbacks.prototype_merging import MergeRecord
+from keras_mpat.callbacks import FullState
 from keras_mpat.evaluation import plots
 
 
@@ -56,54 +54,23 @@ def test_a_run_remembers_how_its_prototypes_merged(run_dir):
 def test_an_interrupted_run_ends_with_the_same_record(
     chosen, run_dir, tmp_path, monkeypatch
 ):
-    save = RunDirectory.save
+    end = FullState.on_epoch_end
 
-    def interrupted(self, model, path):
-        if len(self.rows()) == 4:  # the fourth epoch is listed, its model is not saved
+    def interrupted(self, epoch, logs=None):
+        if epoch == 3:  # the fourth epoch is listed, its state is not kept
             raise _Stop
-        save(self, model, path)
+        end(self, epoch, logs)
 
     with monkeypatch.context() as patch, pytest.raises(_Stop):
-        patch.setattr(RunDirectory, "save", interrupted)
+        patch.setattr(FullState, "on_epoch_end", interrupted)
         train.train(chosen, tmp_path)
-    assert merging.read_merging(tmp_path)["after"] is None
+    assert merging.read_merging(tmp_path) is None
     train.train(chosen, tmp_path)
     first, second = (
         json.loads((folder / "merging.json").read_text())
         for folder in (tmp_path, run_dir)
     )
     assert first == second
-
-
-def recorded(tmp_path, done, epochs, **known):
-    """merging.json after `epochs` more epochs of a run that has seen `done`."""
-    path = tmp_path / "merging.json"
-    if known:
-        empty = {"history": [], "merges": [], "before": None, "before_epoch": None}
-        path.write_text(json.dumps(empty | {"after": None} | known))
-    fake = types.SimpleNamespace(threshold=0.2, history=[], merges=[])
-    fake.similarities_before = fake.similarities_after = None
-    recorder = merging.MergeRecorder(path, fake, done)
-    for epoch in range(done, done + epochs):
-        fake.history.append([9 - epoch])
-        fake.merges.append(MergeRecord(epoch, 0, 1, 2, 0.1))
-        fake.similarities_before = np.array([[[0.5, np.nan]]])
-        recorder.on_epoch_end(epoch)
-    return merging.read_merging(tmp_path)
-
-
-def test_epochs_that_no_model_has_seen_are_forgotten(tmp_path):
-    merges = [MergeRecord(epoch, 0, 3, 4, 0.2)._asdict() for epoch in range(4)]
-    known = {"history": [[30], [31], [32], [33]], "merges": merges}
-    known |= {"before": [[[1.0]]], "before_epoch": 1}
-    values = recorded(tmp_path, 2, 1, **known)
-    assert values["history"] == [[30], [31], [7]]
-    assert [merge["epoch"] for merge in values["merges"]] == [0, 1, 2]
-    assert [merge["kept"] for merge in values["merges"]] == [3, 3, 1]
-    assert values["before"].tolist() == [[[1.0]]] and values["before_epoch"] == 1
-    values = recorded(tmp_path, 1, 1, **known)
-    np.testing.assert_array_equal(values["before"], [[[0.5, np.nan]]])
-    assert (values["before_epoch"], values["history"]) == (1, [[30], [8]])
 
 
 def test_the_table_and_the_pictures_of_a_run(run_dir, run_script):

@@ -154,24 +154,31 @@ def test_a_folder_of_other_flags_or_of_something_else_is_refused(tmp_path):
 
 _KILLED = """
 import os, signal, sys
-import run_directory, settings, train
+import settings, train
+from keras_mpat import callbacks
 
-class Killed(run_directory.RunDirectory):
-    def save(self, model, path):
-        if len(self.rows()) == 3:  # the epoch is listed, its model half written
-            path.with_suffix(".part.keras").write_bytes(b"half a model")
+class Killed(callbacks.FullState):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:  # the epoch is listed, its state half written
+            (self.folder / "part.weights.h5").write_bytes(b"half a state")
             os.kill(os.getpid(), signal.SIGKILL)
-        super().save(model, path)
+        super().on_epoch_end(epoch, logs)
 
-train.RunDirectory = Killed
+    def on_train_batch_end(self, batch, logs=None):
+        if (self._at.epoch, batch) == PLACE:
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().on_train_batch_end(batch, logs)
+
+callbacks.FullState = Killed
 train.train(settings.resolve(GIVEN), sys.argv[1])
 """
 
 
 def _check_killed_equals_whole(given, tmp_path, run_script):
-    code = _KILLED.replace("GIVEN", repr(given))
-    killed = run_script("-c", code, tmp_path / "killed")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    for place, code in (((1, 0), 128 + signal.SIGTERM), (None, -signal.SIGKILL)):
+        script = _KILLED.replace("GIVEN", repr(given)).replace("PLACE", repr(place))
+        ended = run_script("-c", script, tmp_path / "killed")
+        assert ended.returncode == code, ended.stderr
     assert not read(tmp_path / "killed")["finished"]
     chosen = settings.resolve(given)
     records = [train.train(chosen, tmp_path / name) for name in ("killed", "whole")]
@@ -194,6 +201,7 @@ def _check_killed_equals_whole(given, tmp_path, run_script):
     for mine, other in zip(*states, strict=True):
         np.testing.assert_array_equal(mine, other)
     assert all(record["finished"] for record in records)
+    assert not (tmp_path / "killed" / "state").exists()
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(tiny, tmp_path, run_script):
