@@ -18,7 +18,7 @@ from typing import Any
 
 import keras
 
-from keras_mpat.files import write_json, write_text
+from keras_mpat.files import beside, write_json, write_text
 
 
 class RunDirectory:
@@ -102,9 +102,8 @@ class RunDirectory:
 
     def save(self, model: keras.Model, path: Path) -> None:
         """Saves a model whole or not at all."""
-        partial = path.with_suffix(".part.keras")  # Keras insists on its suffix
-        model.save(partial)
-        os.replace(partial, path)
+        with beside(path) as partial:
+            model.save(partial)
 
 
 class Recorder(keras.callbacks.Callback):

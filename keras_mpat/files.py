@@ -2,6 +2,8 @@
 
 with written(path, "wb") as file:
     np.savez(file, **arrays)
+with beside("model.keras") as path:
+    model.save(path)
 write_json("run.json", {"finished": True})
 """
 
@@ -9,6 +11,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -23,16 +26,35 @@ def written(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
         path: of the file; its folder must exist.
         mode: "w" for text in UTF-8, "wb" for bytes.
     """
-    partial = f"{os.fspath(path)}.part"
-    try:
+    with _placed(Path(f"{os.fspath(path)}.part"), path) as partial:
         with open(partial, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
-            file.flush()
+
+
+@contextlib.contextmanager
+def beside(path: str | os.PathLike) -> Iterator[Path]:
+    """A path to write to, whose file takes the place of `path` as in `written`.
+
+    For what opens its files itself and insists on their suffix, such as Keras. One file
+    per folder and suffix at a time.
+
+    Args:
+        path: of the file; its folder must exist.
+    """
+    path = Path(path)
+    with _placed(path.with_name(f"part{''.join(path.suffixes)}"), path) as partial:
+        yield partial
+
+
+@contextlib.contextmanager
+def _placed(partial: Path, path: str | os.PathLike) -> Iterator[Path]:
+    try:
+        yield partial
+        with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise
 
 

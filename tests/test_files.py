@@ -58,6 +58,21 @@ def test_a_failure_leaves_the_old_content_and_nothing_else(
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
 
 
+def test_a_path_beside_keeps_the_suffix_and_takes_the_place(tmp_path):
+    path = tmp_path / "state-0003.weights.h5"
+    path.write_text("old")
+    with files.beside(path) as partial:
+        assert partial.name == "part.weights.h5" and partial.parent == tmp_path
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    with pytest.raises(OSError, match="No space"), files.beside(path) as partial:
+        partial.write_text("half")
+        raise OSError("No space left on device")
+    assert path.read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_kill_in_the_middle_is_not_swallowed(tmp_path):
     with pytest.raises(KeyboardInterrupt), files.written(tmp_path / "a") as file:
         file.write("half")

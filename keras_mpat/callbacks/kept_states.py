@@ -57,11 +57,8 @@ class KeptStates:
             arrays: numeric.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / "part.weights.h5"
-        model.save_weights(partial, overwrite=True)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, self._file(at, ".weights.h5"))
+        with files.beside(self._file(at, ".weights.h5")) as path:
+            model.save_weights(path, overwrite=True)
         with files.written(self._file(at, ".npz"), "wb") as file:
             np.savez(file, **{f"array_{n}": each for n, each in enumerate(arrays)})
         whole = content | at._asdict() | {"sha256": self._digests(at)}

@@ -6,12 +6,12 @@ The folder holds `model.keras`, written whole after each epoch. The order of the
 is a function of (seed, epoch), so a run that was killed goes on as if it had not been.
 """
 
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_mpat import files
 from keras_mpat.configurable import check_count
 from keras_mpat.pretraining.contrastive import Contrastive
 from keras_mpat.pretraining.initialize import initialize
@@ -162,6 +162,5 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part.keras")  # Keras insists on its suffix
-        self.model.save(partial)
-        os.replace(partial, self._path)
+        with files.beside(self._path) as path:
+            self.model.save(path)

@@ -6,7 +6,6 @@ state-0003.weights.h5     weights, optimizer and noise after three epochs; it de
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -15,8 +14,6 @@ from pathlib import Path
 import keras
 
 from keras_mpat import files
-
-_PART = "part.weights.h5"
 
 
 class KeptEpochs(keras.callbacks.Callback):
@@ -52,8 +49,8 @@ class KeptEpochs(keras.callbacks.Callback):
         text = "".join(f"{json.dumps(row)}\n" for row in self.rows)
         files.write_text(self.folder / "epochs.jsonl", text)
         if states and source != self.folder:  # last and whole: a state decides
-            copy = shutil.copy(states[-1], self.folder / _PART)
-            os.replace(copy, self.folder / states[-1].name)
+            with files.beside(self.folder / states[-1].name) as path:
+                shutil.copy(states[-1], path)
         return done
 
     @property
@@ -76,10 +73,8 @@ class KeptEpochs(keras.callbacks.Callback):
         self.rows.append(row)
         with open(self.folder / "epochs.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        path = self.folder / f"state-{epoch + 1:04d}.weights.h5"
-        partial = self.folder / _PART
-        self.model.save_weights(partial, overwrite=True)
-        os.replace(partial, path)
+        with files.beside(self.folder / f"state-{epoch + 1:04d}.weights.h5") as path:
+            self.model.save_weights(path, overwrite=True)
         for old in _states(self.folder)[:-1]:
             old.unlink()
         self._tell(epoch + 1, row)
