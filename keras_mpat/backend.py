@@ -7,6 +7,9 @@ full_precision   float32 products without TensorFloat-32
 draw_seed        an int, a SeedGenerator or a key -> a key
 device_name      the hardware, in words
 replica_id       which replica of a distribution strategy this is
+replica_count    how many there are
+outside_scope    weights that a distribution strategy does not know
+value            a variable's value as an array, under replicas, too
 is_eager         whether a tensor has values now
 unscale          a loss as it is logged, under replicas
 summaries        where TensorBoard reads
@@ -228,6 +231,41 @@ def replica_id():
     return 0
 
 
+def replica_count() -> int:
+    """Replicas of the TensorFlow distribution strategy of this scope; else 1.
+
+    On JAX all devices see one batch, so there is one.
+    """
+    if NAME == "tensorflow":
+        return tf.distribute.get_strategy().num_replicas_in_sync
+    return 1
+
+
+def value(variable) -> np.ndarray:
+    """A copy of a variable's value; of replicas, the first one's, or their sum."""
+    if NAME == "tensorflow":  # NumPy cannot read a mirrored scalar
+        return np.array(variable.value.numpy())
+    return np.array(ops.convert_to_numpy(variable.value))
+
+
+def outside_scope(model) -> list[str]:
+    """Paths of weights that the model's, or this, strategy does not know.
+
+    Such a model would train on one device, or fail far from the cause.
+    """
+    if NAME != "tensorflow":
+        return []
+    strategies = [model.distribute_strategy]
+    if tf.distribute.has_strategy():
+        strategies.append(tf.distribute.get_strategy())
+    return [
+        weight.path
+        for strategy in strategies
+        for weight in model.weights
+        if not strategy.extended.variable_created_in_scope(weight.value)
+    ]
+
+
 def is_eager(tensor) -> bool:
     """Whether a tensor has values now, outside any graph that is being traced."""
     if NAME == "tensorflow":
@@ -237,9 +275,7 @@ def is_eager(tensor) -> bool:
 
 def unscale(loss):
     """A loss as it is logged: Keras divides it by the number of TensorFlow replicas."""
-    if NAME == "tensorflow":
-        return loss * tf.distribute.get_strategy().num_replicas_in_sync
-    return loss
+    return loss * replica_count() if replica_count() > 1 else loss
 
 
 def summaries(folder: str):

@@ -32,13 +32,19 @@ def keys(seed, size):
         size: B, the number of examples; may be a tensor.
 
     Returns:
-        uint32 tensor (B, 2). Under a distribution strategy each replica gets its own.
+        uint32 tensor (B, 2). Under a distribution strategy an example has the key of
+        its place in the batch of all replicas, which are equally large except, maybe,
+        in the last batch.
     """
     base = backend.draw_seed(seed)
     if len(base.shape) == 2:
         return base
-    base = fold(base[None], backend.replica_id())
-    return fold(base, ops.arange(size, dtype="int32"))
+    return fold(fold(base[None], 0), places(size))
+
+
+def places(size):
+    """Places (B,) of a replica's examples in the batch of all replicas, int32."""
+    return backend.replica_id() * size + ops.arange(size, dtype="int32")
 
 
 def of_indices(seed: int, indices):

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras import ops
 
-from keras_mpat import locks
+from keras_mpat import backend, locks
 from keras_mpat.callbacks import callback_state, training_state
 from keras_mpat.callbacks.kept_states import KeptStates, Position
 from keras_mpat.callbacks.passed_batches import pass_over
@@ -127,7 +126,7 @@ class FullState(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         # Validation changes these: what the epoch has counted, and noise.
         changing = [*self.model.non_trainable_variables, *self.model.metrics_variables]
-        self._trained = [(each, ops.convert_to_numpy(each.value)) for each in changing]
+        self._trained = [(each, backend.value(each)) for each in changing]
 
     def on_test_batch_end(self, batch, logs=None):
         if self._termination.asked and self._passing is None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.callbacks.chance import at_chance
 from keras_mpat.callbacks.slots import forget_rows
 from keras_mpat.configurable import check_count, check_switch, numbers
@@ -216,7 +216,7 @@ def _heads(model):
 
 
 def _value(weight) -> np.ndarray:
-    return ops.convert_to_numpy(weight.value)
+    return backend.value(weight)
 
 
 def _check_threshold(threshold) -> None:

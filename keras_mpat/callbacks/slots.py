@@ -7,7 +7,8 @@ inner optimizer of a `LossScaleOptimizer`, too.
 
 import keras
 import numpy as np
-from keras import ops
+
+from keras_mpat import backend
 
 
 def forget_rows(optimizer, weight, rows: np.ndarray) -> None:
@@ -21,13 +22,13 @@ def forget_rows(optimizer, weight, rows: np.ndarray) -> None:
         weight: variable (C, K, D).
         rows: bool (C, K).
     """
-    value = ops.convert_to_numpy(weight.value)
+    value = backend.value(weight)
     prefix = weight.path.replace("/", "_") + "_"
     for slot in optimizer.variables:
         own = slot.name.startswith(prefix)
         if not own or tuple(slot.shape) != tuple(weight.shape):
             continue
-        changed = np.array(ops.convert_to_numpy(slot.value))
+        changed = backend.value(slot)
         point = slot.name.removeprefix(prefix) in _points(optimizer)
         changed[rows] = value[rows] if point else 0.0
         slot.assign(changed)

@@ -1,7 +1,6 @@
 """A model and its optimizer at one moment, bit for bit."""
 
-import numpy as np
-from keras import ops
+from keras_mpat import backend
 
 
 class Snapshot:
@@ -16,7 +15,7 @@ class Snapshot:
         counted = {id(variable) for variable in model.metrics_variables}
         counted.add(id(model.violations))
         self._values = [
-            (variable, np.array(ops.convert_to_numpy(variable.value)))  # a copy
+            (variable, backend.value(variable))
             for variable in [*model.variables, *model.optimizer.variables]
             if id(variable) not in counted
         ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.callbacks import callback_state
 
 
@@ -26,7 +27,7 @@ def captured(
         callback_state.changed(callback, its_before, arrays)
         for callback, its_before in zip(callbacks, before, strict=True)
     ]
-    metrics = [ops.convert_to_numpy(v.value) for v in model.metrics_variables]
+    metrics = [backend.value(v) for v in model.metrics_variables]
     content = {
         "stopped": bool(model.stop_training),
         "weights": _shapes(model),

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.configurable import (
     check_count,
     check_not_negative,
@@ -188,7 +189,7 @@ class SoftTripleHead(SimilarityHead):
                 "give it to a model, first."
             )
         weights = (self.prototypes, self.active, self.counts)
-        return tuple(ops.convert_to_numpy(weight.value) for weight in weights)
+        return tuple(backend.value(weight) for weight in weights)
 
     def get_config(self):
         return {

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_mpat import backend
 from keras_mpat.attacks import Attack
 from keras_mpat.choices import check_choice, nearest
 from keras_mpat.configurable import check_count, check_not_negative
@@ -235,3 +236,15 @@ def known_to_keras(name: str, module, value, fix: str):
         raise ValueError(
             f"`{name}` must be known to Keras. Received: {name}={value!r}. {fix}"
         ) from None
+
+
+def check_scope(model) -> None:
+    """Raises if a distribution strategy does not know the weights of a model."""
+    wrong = backend.outside_scope(model)
+    if wrong:
+        raise ValueError(
+            "`model` must be built and compiled in the scope of the strategy that "
+            f"trains it, its classifier, too. Received: {len(wrong)} weights from "
+            f"outside, such as {wrong[0]}. Build the classifier and the "
+            "AdversarialModel inside `with strategy.scope():`."
+        )

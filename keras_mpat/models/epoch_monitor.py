@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mpat import backend
 from keras_mpat.models.data_checks import threat_models
 
 _MEMORY = 0.95  # per batch: about the last twenty batches count
@@ -111,7 +112,7 @@ class EpochMonitor(keras.callbacks.Callback):
         self.model.violations.assign(ops.zeros((2,)))
 
     def _refuse_violations(self, place):
-        counts = ops.convert_to_numpy(self.model.violations.value)
+        counts = backend.value(self.model.violations)
         inputs, labels = (math.ceil(count) for count in counts)
         self._forget_violations()
         if inputs:

@@ -24,7 +24,8 @@ class Fitting:
         """As `keras.Model.compile`; `loss=None` is cross-entropy from logits.
 
         `jit_compile="auto"` is XLA on an accelerator and a plain graph on a CPU, where
-        XLA runs the loop of an attack several times slower.
+        XLA runs the loop of an attack several times slower, and under a distribution
+        strategy of TensorFlow, whose replicas cannot meet inside XLA.
         """
         if loss is None:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -39,7 +40,8 @@ class Fitting:
             optimizer = _with_loss_scaling(optimizer)
         self.requested_jit = jit_compile
         if jit_compile == "auto" and backend.NAME == "tensorflow":
-            jit_compile = backend.has_accelerator()
+            together = backend.replica_count() == 1 and not kwargs.get("run_eagerly")
+            jit_compile = backend.has_accelerator() and together
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
 
     def get_compile_config(self):
@@ -63,6 +65,7 @@ class Fitting:
         **kwargs,
     ):
         """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
+        checks.check_scope(self)
         weights = kwargs.get("sample_weight")
         check_class_weight(kwargs.get("class_weight"), self.num_classes)
         x = check_data(x, y, self, batch_size=batch_size, weights=weights)

@@ -29,10 +29,11 @@ class _Validation:
         x, y, _ = self._unpack(data)  # metrics=["accuracy"] ignores weights, too
         labels = class_ids(y, self.num_classes)
         logits_fn = self.logits_fn()
-        # Examples seen so far: each has noise of its own, whatever the batch size.
+        # Examples seen so far: each has noise of its own, whatever the batch size and
+        # however many replicas there are.
         mean, worst_class = self.robust_metrics.values()
         seen = ops.cast(mean.count, "int32")
-        rows = seen + ops.arange(ops.shape(x)[0], dtype="int32")
+        rows = seen * backend.replica_count() + noise.places(ops.shape(x)[0])
         keys = noise.of_indices(self.seed, rows)
         x_adv = self.validation_attack(logits_fn, x, labels, keys)
         wrong = ops.logical_or(

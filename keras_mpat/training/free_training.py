@@ -33,7 +33,8 @@ class FreeTraining(AttackStrategy):
         threat_model: `Linf`, `L2` or your own.
         replays: N, updates per batch, >= 1; 8 in MPAT for CIFAR, 4 for MNIST.
         batch_size: rows of the perturbation: the batch size of `fit`. A smaller last
-            batch uses the first rows.
+            batch uses the first rows. Replicas of a distribution strategy have equal
+            parts of them.
         ascent: `"total"`, or `"ce"`: the cross-entropy of the predictions alone, by one
             more pass per update (dropout draws anew in it).
         norm_mode: there is no separate attack pass, so only "eval" is taken.
@@ -70,6 +71,12 @@ class FreeTraining(AttackStrategy):
         return self.replays
 
     def build(self, model):
+        if self.batch_size % backend.replica_count():
+            raise ValueError(
+                "`batch_size` of FreeTraining must be a multiple of the replicas. "
+                f"Received: batch_size={self.batch_size} with "
+                f"{backend.replica_count()} replicas. Pass the batch size of `fit`."
+            )
         shape = (self.batch_size, *model.example_shape)
         perturbation = model.add_weight(
             name="free_perturbation",
@@ -77,6 +84,7 @@ class FreeTraining(AttackStrategy):
             initializer="zeros",
             trainable=False,
             dtype="float32",
+            aggregation="sum",  # each replica writes its own rows, and zeros
         )
         gradient = model.add_weight(
             name="free_input_gradient",
@@ -91,10 +99,11 @@ class FreeTraining(AttackStrategy):
 
     def perturb(self, model, x, y):
         if x.shape[0] is not None:
-            self.check_batch(x.shape[0])
+            self.check_batch(x.shape[0] * backend.replica_count())
         if self.has_schedule:
             self.next_epsilon_scale(model)
-        delta = model.strategy_state["perturbation"][: ops.shape(x)[0]]
+        first, count = self._first_row(), ops.shape(x)[0]
+        delta = model.strategy_state["perturbation"][first : first + count]
         x_adv = self._ball(model).project(x + delta, x)
         if self.ascent == "ce":
             self._ascend_cross_entropy(model, x_adv, y)
@@ -124,8 +133,25 @@ class FreeTraining(AttackStrategy):
         gradient = model.strategy_state["input_gradient"][:count]
         moved = ball.project(x_adv + ball.radius * ball.steepest(gradient), x)
         perturbation = model.strategy_state["perturbation"]
-        rows = ops.concatenate([moved - x, perturbation[count:]], axis=0)
-        perturbation.assign(ops.reshape(rows, perturbation.shape))
+        first = self._first_row()
+        others = perturbation[first + count : first + self._rows]
+        perturbation.assign(self._placed(ops.concatenate([moved - x, others]), model))
+
+    @property
+    def _rows(self) -> int:
+        return self.batch_size // backend.replica_count()
+
+    def _first_row(self):
+        return backend.replica_id() * self._rows
+
+    def _placed(self, rows, model):
+        """The rows of this replica in the perturbation of all; the sum is whole."""
+        count = backend.replica_count()
+        if count > 1:
+            here = ops.one_hot(backend.replica_id(), count, dtype=rows.dtype)
+            here = ops.reshape(here, (count, *[1] * len(rows.shape)))
+            rows = here * rows[None]
+        return ops.reshape(rows, (self.batch_size, *model.example_shape))
 
     def _ball(self, model) -> ThreatModel:
         if not self.has_schedule:

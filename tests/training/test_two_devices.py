@@ -1,0 +1,78 @@
+"""Replicas of a distribution strategy train as one process with the same batches."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import keras_mpat as mpat
+from keras_mpat import backend
+from tests import toy
+
+pytestmark = pytest.mark.skipif(
+    backend.NAME != "tensorflow", reason="strategies of TensorFlow"
+)
+FEW = ("pgd", "free", "merging", "resumed")
+MORE = ("fast", "free_ce", "trades", "logit_pairing")
+
+
+def _distances(names):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.two_devices", *names],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("names", [FEW, pytest.param(MORE, marks=pytest.mark.slow)])
+def test_two_devices_end_with_the_weights_and_figures_of_one(names):
+    """With random starts, Free's perturbation, validation attack, merging, resuming."""
+    found = _distances(names)
+    assert found.keys() == set(names)
+    for name, distance in found.items():
+        assert distance["weights"] < 1e-5, name
+        assert distance["logs"] < 1e-5, name
+
+
+def test_a_model_from_outside_the_scope_is_refused():
+    import tensorflow as tf
+
+    scope = tf.distribute.OneDeviceStrategy("CPU:0").scope
+    x, y = toy.data(16)
+    strategy = mpat.training.PGDTraining(mpat.Linf(0.1), steps=1)
+    outside = toy.model(strategy)
+    with scope(), pytest.raises(ValueError, match="must be built and compiled in the "):
+        outside.fit(x, y, verbose=0)
+    classifier = toy.net()
+    with scope():
+        half = toy.model(strategy, classifier=classifier)
+    with pytest.raises(ValueError, match=r"weights from outside, such as .*dense"):
+        half.fit(x, y, verbose=0)
+    outside.fit(x, y, verbose=0)
+    with scope():
+        inside = toy.model(strategy)
+    inside.fit(x, y, verbose=0)
+
+
+def test_frees_batch_must_divide_among_the_replicas(monkeypatch):
+    monkeypatch.setattr(backend, "replica_count", lambda: 3)
+    free = mpat.training.FreeTraining(mpat.Linf(0.1), batch_size=16)
+    with pytest.raises(ValueError, match="a multiple of the replicas.*with 3 replicas"):
+        toy.model(free)
+
+
+def test_xla_is_left_alone_where_replicas_meet(monkeypatch):
+    monkeypatch.setattr(backend, "has_accelerator", lambda: True)
+    strategy = mpat.training.PGDTraining(mpat.Linf(0.1), steps=1)
+    model = toy.model(strategy)
+    model.compile("sgd")
+    assert model.jit_compile
+    monkeypatch.setattr(backend, "replica_count", lambda: 2)
+    model.compile("sgd")
+    assert not model.jit_compile

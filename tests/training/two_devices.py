@@ -1,0 +1,123 @@
+"""Trains small models on one device and on two, and prints how far they end apart.
+
+    python -m tests.training.two_devices CASE ...
+
+Prints one JSON object by case: the largest distance of a weight, and of a figure in the
+logs of the three epochs of twenty steps. In a process of its own, because TensorFlow
+makes its devices once.
+"""
+
+import json
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_mpat as mpat
+from keras_mpat import backend
+from tests import toy
+
+BALL = mpat.Linf(0.1)
+BATCH, EPOCHS = 16, 3
+STRATEGIES = {
+    "pgd": lambda: mpat.training.PGDTraining(BALL, steps=2, warmup_epochs=1),
+    "fast": lambda: mpat.training.FastTraining(BALL),
+    "free": lambda: mpat.training.FreeTraining(BALL, replays=2, batch_size=BATCH),
+    "free_ce": lambda: mpat.training.FreeTraining(
+        BALL, replays=2, batch_size=BATCH, ascent="ce"
+    ),
+    "trades": lambda: mpat.training.TRADESTraining(BALL, steps=2),
+    "logit_pairing": lambda: mpat.training.LogitPairingTraining(BALL, steps=2),
+}
+X, Y = toy.data(20 * BATCH)
+HELD_OUT = toy.data(2 * BATCH, seed=1)
+
+
+def make(strategy: str, **options) -> mpat.AdversarialModel:
+    """A compiled model without BatchNorm, the same each time."""
+    keras.utils.set_random_seed(0)
+    options = {"head": toy.head(), "validation_attack": mpat.attacks.PGD(BALL, steps=2)}
+    options |= {"classifier": toy.net(batch_norm=False), "learning_rate": 0.05}
+    return toy.model(STRATEGIES[strategy](), eager=False, **options)
+
+
+def fit(model, callbacks=(), epochs=EPOCHS):
+    """What a run logs."""
+    options = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
+    options |= {"validation_data": HELD_OUT, "validation_batch_size": BATCH}
+    options |= {"callbacks": list(callbacks), "epochs": epochs}
+    return model.fit(X, Y, **options).history
+
+
+def trained(strategy: str):
+    """(weights, logs) of a plain run."""
+    model = make(strategy)
+    return _ended(model, fit(model))
+
+
+def merged(_):
+    """The same of a run whose prototypes merge."""
+    model = make("pgd")
+    merging = mpat.callbacks.PrototypeMerging(1.9, start_epoch=1, guard=False)
+    logs = fit(model, [merging])
+    logs["merges"] = [float(len(merging.merges))]
+    return _ended(model, logs)
+
+
+def resumed(strategy: str):
+    """The same of a run that ends after two epochs and goes on with another model."""
+    with tempfile.TemporaryDirectory() as folder:
+        for epochs in (2, EPOCHS):
+            model = make(strategy)
+            state = mpat.callbacks.FullState(folder)
+            logs = fit(model, [state], epochs)
+    return _ended(model, logs)
+
+
+def _ended(model, logs):
+    weights = {
+        weight.path: backend.value(weight).astype("float64")
+        for weight in model.weights
+        if "free_input_gradient" not in weight.path  # each replica has its own
+    }
+    return weights, logs
+
+
+CASES = {name: (trained, trained, name) for name in STRATEGIES}
+CASES["merging"] = (merged, merged, "pgd")
+CASES["resumed"] = (trained, resumed, "free")
+
+
+def distances(one, two) -> dict[str, float]:
+    """Of weights and of logs."""
+    (weights, logs), (others, other_logs) = one, two
+    pairs = zip(weights.values(), others.values(), strict=True)
+    assert logs.keys() == other_logs.keys()
+    return {
+        "weights": max(float(np.abs(a - b).max()) for a, b in pairs),
+        "logs": max(
+            float(np.abs(np.subtract(logs[name], other_logs[name])).max())
+            for name in logs
+        ),
+    }
+
+
+def main(names) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    halves = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(cpu, halves)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    found = {}
+    for name in names:
+        whole, halved, kind = CASES[name]
+        one = whole(kind)
+        with strategy.scope():
+            two = halved(kind)
+        found[name] = distances(one, two)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
