@@ -1,4 +1,4 @@
-"""The only door to the framework: everything else is `keras.ops`.
+"""The door to the framework: everything else is `keras.ops`, or `replicas.py`.
 
 input_gradient   gradient of an objective with respect to its input
 loop             a loop inside the graph (unrolled where XLA would be slow)
@@ -6,12 +6,8 @@ function         compile a Python function, optionally with XLA
 full_precision   float32 products without TensorFloat-32
 draw_seed        an int, a SeedGenerator or a key -> a key
 device_name      the hardware, in words
-replica_id       which replica of a distribution strategy this is
-replica_count    how many there are
-outside_scope    weights that a distribution strategy does not know
 value            a variable's value as an array, under replicas, too
 is_eager         whether a tensor has values now
-unscale          a loss as it is logged, under replicas
 summaries        where TensorBoard reads
 """
 
@@ -222,25 +218,6 @@ def draw_seed(seed):
     )
 
 
-def replica_id():
-    """Index of this replica under a TensorFlow distribution strategy, else 0."""
-    if NAME == "tensorflow":
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            return context.replica_id_in_sync_group
-    return 0
-
-
-def replica_count() -> int:
-    """Replicas of the TensorFlow distribution strategy of this scope; else 1.
-
-    On JAX all devices see one batch, so there is one.
-    """
-    if NAME == "tensorflow":
-        return tf.distribute.get_strategy().num_replicas_in_sync
-    return 1
-
-
 def value(variable) -> np.ndarray:
     """A copy of a variable's value; of replicas, the first one's, or their sum."""
     if NAME == "tensorflow":  # NumPy cannot read a mirrored scalar
@@ -248,34 +225,11 @@ def value(variable) -> np.ndarray:
     return np.array(ops.convert_to_numpy(variable.value))
 
 
-def outside_scope(model) -> list[str]:
-    """Paths of weights that the model's, or this, strategy does not know.
-
-    Such a model would train on one device, or fail far from the cause.
-    """
-    if NAME != "tensorflow":
-        return []
-    strategies = [model.distribute_strategy]
-    if tf.distribute.has_strategy():
-        strategies.append(tf.distribute.get_strategy())
-    return [
-        weight.path
-        for strategy in strategies
-        for weight in model.weights
-        if not strategy.extended.variable_created_in_scope(weight.value)
-    ]
-
-
 def is_eager(tensor) -> bool:
     """Whether a tensor has values now, outside any graph that is being traced."""
     if NAME == "tensorflow":
         return tf.executing_eagerly()
     return NAME == "torch" or not isinstance(tensor, jax.core.Tracer)
-
-
-def unscale(loss):
-    """A loss as it is logged: Keras divides it by the number of TensorFlow replicas."""
-    return loss * replica_count() if replica_count() > 1 else loss
 
 
 def summaries(folder: str):

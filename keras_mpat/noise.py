@@ -17,7 +17,7 @@ import math
 
 from keras import ops
 
-from keras_mpat import backend
+from keras_mpat import backend, replicas
 
 _GOLDEN = 0x9E3779B9  # 2^32 / golden ratio: spreads consecutive counters
 _OFFSET = 0x6A09E667  # fraction of sqrt(2): the mixing function maps 0 to 0
@@ -44,7 +44,7 @@ def keys(seed, size):
 
 def places(size):
     """Places (B,) of a replica's examples in the batch of all replicas, int32."""
-    return backend.replica_id() * size + ops.arange(size, dtype="int32")
+    return replicas.index() * size + ops.arange(size, dtype="int32")
 
 
 def of_indices(seed: int, indices):

@@ -33,6 +33,7 @@ FLOORS = (
         "noise",
         "norms",
         "pipelines",
+        "replicas",
         "objectives",
         "saved",
         "schedules",
@@ -58,7 +59,7 @@ HOMES = {
     "keras_tuner": ("tuning/",),
     "matplotlib": ("evaluation/plots/",),
     "sklearn": ("datasets/", "evaluation/", "tuning/"),
-    "tensorflow": ("backend.py", "datasets/"),
+    "tensorflow": ("backend.py", "replicas.py", "datasets/"),
     "tensorflow_datasets": ("datasets/",),
     "torch": ("backend.py", "interop.py"),
 }

@@ -199,8 +199,8 @@ MUTATIONS = (
     Mutation(
         "all examples draw the same noise",
         "noise.py",
-        'return fold(base, ops.arange(size, dtype="int32"))',
-        'return fold(base, 0 * ops.arange(size, dtype="int32"))',
+        "return fold(fold(base[None], 0), places(size))",
+        "return fold(fold(base[None], 0), 0 * places(size))",
         "tests/test_noise.py",
     ),
     Mutation(
@@ -1101,6 +1101,20 @@ MUTATIONS = (
         "                variable.assign(value)",
         "                variable.assign(variable.value)",
         "tests/callbacks/test_full_state.py",
+    ),
+    Mutation(
+        "replicas draw the same noise",
+        "noise.py",
+        "return replicas.index() * size + ops.arange",
+        "return 0 * replicas.index() * size + ops.arange",
+        "tests/training/test_two_devices.py",
+    ),
+    Mutation(
+        "each replica writes the whole perturbation of Free",
+        "training/free_training.py",
+        "            rows = here * rows[None]",
+        "            rows = (here + 1 - here) * rows[None]",
+        "tests/training/test_two_devices.py",
     ),
     Mutation(
         "batches that are passed over are not taken from the data",

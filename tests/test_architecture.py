@@ -72,7 +72,7 @@ BROKEN = {
     "tensorflow": (
         "attacks/pgd.py",
         "import tensorflow as tf",
-        "tensorflow is imported in backend.py and datasets/ only",
+        "tensorflow is imported in backend.py and replicas.py and datasets/ only",
     ),
     "jax": ("training/free.py", "from jax import numpy", "backend.py only"),
     "torch": ("datasets/load.py", "import torch.nn", "backend.py and interop.py only"),

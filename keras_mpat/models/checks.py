@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mpat import backend
+from keras_mpat import replicas
 from keras_mpat.attacks import Attack
 from keras_mpat.choices import check_choice, nearest
 from keras_mpat.configurable import check_count, check_not_negative
@@ -240,7 +240,7 @@ def known_to_keras(name: str, module, value, fix: str):
 
 def check_scope(model) -> None:
     """Raises if a distribution strategy does not know the weights of a model."""
-    wrong = backend.outside_scope(model)
+    wrong = replicas.outside_scope(model)
     if wrong:
         raise ValueError(
             "`model` must be built and compiled in the scope of the strategy that "

@@ -4,7 +4,7 @@ import types
 
 import keras
 
-from keras_mpat import backend, pipelines
+from keras_mpat import backend, pipelines, replicas
 from keras_mpat.models import checks
 from keras_mpat.models.data_checks import (
     check_class_weight,
@@ -40,7 +40,7 @@ class Fitting:
             optimizer = _with_loss_scaling(optimizer)
         self.requested_jit = jit_compile
         if jit_compile == "auto" and backend.NAME == "tensorflow":
-            together = backend.replica_count() == 1 and not kwargs.get("run_eagerly")
+            together = replicas.count() == 1 and not kwargs.get("run_eagerly")
             jit_compile = backend.has_accelerator() and together
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
 

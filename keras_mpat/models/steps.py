@@ -7,7 +7,7 @@ TensorFlow writes to variables; JAX passes them as state, so the same two calls 
 import keras
 from keras import ops
 
-from keras_mpat import backend, noise
+from keras_mpat import backend, noise, replicas
 from keras_mpat.metrics import WorstClassAccuracy
 from keras_mpat.models.data_checks import violations, with_known_labels
 from keras_mpat.objectives import Margin, class_ids
@@ -33,7 +33,7 @@ class _Validation:
         # however many replicas there are.
         mean, worst_class = self.robust_metrics.values()
         seen = ops.cast(mean.count, "int32")
-        rows = seen * backend.replica_count() + noise.places(ops.shape(x)[0])
+        rows = seen * replicas.count() + noise.places(ops.shape(x)[0])
         keys = noise.of_indices(self.seed, rows)
         x_adv = self.validation_attack(logits_fn, x, labels, keys)
         wrong = ops.logical_or(

@@ -6,7 +6,7 @@ strategy's `loss` adds the cross-entropy and the head's term on the outputs by v
 
 from keras import ops
 
-from keras_mpat import backend
+from keras_mpat import replicas
 from keras_mpat.layers.head import main_view
 from keras_mpat.models import forward
 from keras_mpat.objectives import class_ids
@@ -31,7 +31,7 @@ class Terms:
         """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
         total = super().compute_loss(None, y, logits, sample_weight)
         size = ops.shape(logits)[0]
-        cross_entropy = backend.unscale(total) - sum(self.losses)
+        cross_entropy = replicas.unscale(total) - sum(self.losses)
         self.ce_tracker.update_state(cross_entropy, sample_weight=size)
         labels = class_ids(y, self.num_classes)
         self.collapse.update_state(labels, logits, sample_weight)
@@ -54,7 +54,7 @@ class Terms:
         }
         labels = class_ids(y, self.num_classes)
         loss = self.head.embedding_loss(labels, embeddings, sample_weight)
-        term = backend.unscale(loss) + self.head.regularization()
+        term = replicas.unscale(loss) + self.head.regularization()
         size = ops.shape(main_view(embeddings))[0]
         self.head_tracker.update_state(term, sample_weight=size)
         return self.head_weight * loss

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 import keras
 from keras import ops
 
-from keras_mpat import backend
+from keras_mpat import backend, replicas
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_count
 from keras_mpat.objectives import CrossEntropy
@@ -71,11 +71,11 @@ class FreeTraining(AttackStrategy):
         return self.replays
 
     def build(self, model):
-        if self.batch_size % backend.replica_count():
+        if self.batch_size % replicas.count():
             raise ValueError(
                 "`batch_size` of FreeTraining must be a multiple of the replicas. "
                 f"Received: batch_size={self.batch_size} with "
-                f"{backend.replica_count()} replicas. Pass the batch size of `fit`."
+                f"{replicas.count()} replicas. Pass the batch size of `fit`."
             )
         shape = (self.batch_size, *model.example_shape)
         perturbation = model.add_weight(
@@ -99,7 +99,7 @@ class FreeTraining(AttackStrategy):
 
     def perturb(self, model, x, y):
         if x.shape[0] is not None:
-            self.check_batch(x.shape[0] * backend.replica_count())
+            self.check_batch(x.shape[0] * replicas.count())
         if self.has_schedule:
             self.next_epsilon_scale(model)
         first, count = self._first_row(), ops.shape(x)[0]
@@ -139,16 +139,16 @@ class FreeTraining(AttackStrategy):
 
     @property
     def _rows(self) -> int:
-        return self.batch_size // backend.replica_count()
+        return self.batch_size // replicas.count()
 
     def _first_row(self):
-        return backend.replica_id() * self._rows
+        return replicas.index() * self._rows
 
     def _placed(self, rows, model):
         """The rows of this replica in the perturbation of all; the sum is whole."""
-        count = backend.replica_count()
+        count = replicas.count()
         if count > 1:
-            here = ops.one_hot(backend.replica_id(), count, dtype=rows.dtype)
+            here = ops.one_hot(replicas.index(), count, dtype=rows.dtype)
             here = ops.reshape(here, (count, *[1] * len(rows.shape)))
             rows = here * rows[None]
         return ops.reshape(rows, (self.batch_size, *model.example_shape))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import keras_mpat as mpat
-from keras_mpat import backend
+from keras_mpat import backend, replicas
 from tests import toy
 
 pytestmark = pytest.mark.skipif(
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 FEW = ("pgd", "free", "merging", "resumed")
 MORE = ("fast", "free_ce", "trades", "logit_pairing")
-# ALP begins as close as the others (3e-8 after a step), but rounding grows faster in it.
+# ALP begins as close as the others, 3e-8 after a step, but rounding grows faster.
 LIMITS = {"logit_pairing": 1e-4}
 
 
@@ -63,7 +63,7 @@ def test_a_model_from_outside_the_scope_is_refused():
 
 
 def test_frees_batch_must_divide_among_the_replicas(monkeypatch):
-    monkeypatch.setattr(backend, "replica_count", lambda: 3)
+    monkeypatch.setattr(replicas, "count", lambda: 3)
     free = mpat.training.FreeTraining(mpat.Linf(0.1), batch_size=16)
     with pytest.raises(ValueError, match="a multiple of the replicas.*with 3 replicas"):
         toy.model(free)
@@ -75,6 +75,6 @@ def test_xla_is_left_alone_where_replicas_meet(monkeypatch):
     model = toy.model(strategy)
     model.compile("sgd")
     assert model.jit_compile
-    monkeypatch.setattr(backend, "replica_count", lambda: 2)
+    monkeypatch.setattr(replicas, "count", lambda: 2)
     model.compile("sgd")
     assert not model.jit_compile
