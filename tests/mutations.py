@@ -234,8 +234,8 @@ MUTATIONS = (
     Mutation(
         "Free: the perturbation starts anew in each replay",
         "training/free_training.py",
-        "rows = ops.concatenate([moved - x, perturbation[count:]], axis=0)",
-        "rows = ops.concatenate([0 * (moved - x), perturbation[count:]], axis=0)",
+        "self._placed(ops.concatenate([moved - x, others]), model)",
+        "self._placed(ops.concatenate([0 * (moved - x), others]), model)",
         "tests/training/test_free_training.py",
     ),
     Mutation(
