@@ -895,8 +895,8 @@ MUTATIONS = (
     Mutation(
         "files are written in place",
         "files.py",
-        'partial = f"{os.fspath(path)}.part"',
-        "partial = os.fspath(path)",
+        'with _placed(Path(f"{os.fspath(path)}.part"), path) as partial:',
+        "with _placed(Path(path), path) as partial:",
         "tests/test_files.py",
     ),
     Mutation(
