@@ -11,6 +11,27 @@ try:
 except ImportError:  # Windows: no lock, and no second process by mistake is noticed
     fcntl = None  # type: ignore[assignment]
 
+_HELD: dict[Path, contextlib.ExitStack] = {}  # by this process
+
+
+def hold(path: Path) -> None:
+    """Holds a lock until `release`, or the end of the process; twice is no error.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    if path.resolve() not in _HELD:
+        stack = contextlib.ExitStack()
+        stack.enter_context(locked(path))
+        _HELD[path.resolve()] = stack
+
+
+def release(path: Path) -> None:
+    """Ends what `hold` began, if this process did."""
+    stack = _HELD.pop(path.resolve(), None)
+    if stack is not None:
+        stack.close()
+
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:

@@ -3,6 +3,10 @@
 On JAX all devices see one batch, so there is one replica, as without a strategy.
 """
 
+import contextlib
+
+from keras import ops
+
 from keras_mpat import backend
 
 if backend.NAME == "tensorflow":
@@ -28,6 +32,59 @@ def count() -> int:
 def unscale(loss):
     """A loss as it is logged: Keras divides it by the number of replicas."""
     return loss * count() if count() > 1 else loss
+
+
+def averageable(logs: dict) -> dict:
+    """Logs (scalars) of a step as Keras averages them over several workers.
+
+    It takes the mean along axis 0 there, which scalars do not have.
+    """
+    if backend.NAME != "tensorflow" or not _across(tf.distribute.get_strategy()):
+        return logs
+    return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
+
+
+def several_workers(model) -> bool:
+    """Whether a model trains in several processes, by a strategy of TensorFlow."""
+    return backend.NAME == "tensorflow" and _across(model.distribute_strategy)
+
+
+def is_chief(model) -> bool:
+    """Whether this process is the one that writes files."""
+    if not several_workers(model):
+        return True
+    resolver = model.distribute_strategy.cluster_resolver
+    chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (chief, 0)
+
+
+@contextlib.contextmanager
+def in_company(model):
+    """Within it, the end of another worker is an error that says what to do.
+
+    Raises:
+        RuntimeError: another worker has stopped.
+    """
+    if not several_workers(model):
+        yield
+        return
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        lines = str(error).splitlines()
+        why = next((line for line in lines if "task" in line), lines[0])
+        raise RuntimeError(
+            f"Another worker of this training has stopped, so this one ends: {why} "
+            "Start all workers again; with callbacks.FullState in a folder that all of "
+            "them see, they go on after the last epoch."
+        ) from error
+
+
+def _across(strategy) -> bool:
+    return (
+        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        and strategy.extended._in_multi_worker_mode()
+    )
 
 
 def outside_scope(model) -> list[str]:

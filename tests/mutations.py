@@ -1103,6 +1103,20 @@ MUTATIONS = (
         "tests/callbacks/test_full_state.py",
     ),
     Mutation(
+        "every worker writes the states",
+        "replicas.py",
+        "return (resolver.task_type, resolver.task_id) == (chief, 0)",
+        "return (resolver.task_type, resolver.task_id) != (chief, -1)",
+        "tests/training/test_two_devices.py -k workers",
+    ),
+    Mutation(
+        "the death of a worker is left to TensorFlow to explain",
+        "replicas.py",
+        "except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:",
+        "except tf.errors.DataLossError as error:",
+        "tests/training/test_two_devices.py -k workers",
+    ),
+    Mutation(
         "replicas draw the same noise",
         "noise.py",
         "return replicas.index() * size + ops.arange",

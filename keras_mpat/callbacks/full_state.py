@@ -9,7 +9,6 @@
 the way back into an epoch, `termination.py` SIGTERM.
 """
 
-import contextlib
 import os
 import sys
 import warnings
@@ -19,14 +18,12 @@ from typing import Any
 
 import keras
 
-from keras_mpat import backend, locks
+from keras_mpat import backend, locks, replicas
 from keras_mpat.callbacks import callback_state, training_state
 from keras_mpat.callbacks.kept_states import KeptStates, Position
 from keras_mpat.callbacks.passed_batches import pass_over
 from keras_mpat.callbacks.termination import CODE, Termination
 from keras_mpat.configurable import check_count
-
-_HELD: dict[Path, contextlib.ExitStack] = {}  # folders that this process has locked
 
 
 class FullState(keras.callbacks.Callback):
@@ -43,7 +40,9 @@ class FullState(keras.callbacks.Callback):
     same folder is refused; weights that are no numbers are never kept, and end
     training.
 
-    Put it last in `callbacks`, so that it sees what the others have done.
+    Put it last in `callbacks`, so that it sees what the others have done. Where several
+    workers train together, all of them read the folder and the chief writes it; a
+    worker that SIGTERM ends keeps nothing of its own.
 
     Args:
         folder: of the states; made if it is not there.
@@ -95,8 +94,11 @@ class FullState(keras.callbacks.Callback):
                 f"{type(strangers[0]).__name__}, which is not among its callbacks. "
                 "Pass callbacks=[*others, state]."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._hold()
+        self._alone = not replicas.several_workers(self.model)
+        self._writes = replicas.is_chief(self.model)
+        if self._writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            locks.hold(self.folder / ".lock")
         self._before = [callback_state.captured(each) for each in self.of]
         self._history: dict[str, list[float]] = {}
         self._begun = False
@@ -119,17 +121,19 @@ class FullState(keras.callbacks.Callback):
             if self._at >= self._kept:
                 self._restore(self._passing)
                 self._passing = None
-        elif self._termination.asked or self._is_due():
+        elif self._termination.asked and self._alone or self._is_due():
             self._save(logs)
         self._end_if_asked()
 
     def on_test_begin(self, logs=None):
+        if not self._alone:
+            return
         # Validation changes these: what the epoch has counted, and noise.
         changing = [*self.model.non_trainable_variables, *self.model.metrics_variables]
         self._trained = [(each, backend.value(each)) for each in changing]
 
     def on_test_batch_end(self, batch, logs=None):
-        if self._termination.asked and self._passing is None:
+        if self._termination.asked and self._alone and self._passing is None:
             model = self.model  # on JAX, this brings its variables up to date
             for variable, value in self._trained:
                 variable.assign(value)
@@ -205,7 +209,8 @@ class FullState(keras.callbacks.Callback):
             "history": self._history,
             "logs": {name: float(value) for name, value in (logs or {}).items()},
         }
-        self._states.save(self._at, self.model, content, arrays)
+        if self._writes:
+            self._states.save(self._at, self.model, content, arrays)
         self._kept = self._at
 
     def _refuse_shorter_data(self) -> None:
@@ -222,13 +227,6 @@ class FullState(keras.callbacks.Callback):
         kept = f"the state after {self._kept}" if any(self._kept) else "nothing"
         return f"{os.fspath(self.folder)} holds {kept}"
 
-    def _hold(self) -> None:
-        path = self.folder.resolve()
-        if path not in _HELD:  # a `fit` that raised has left its lock
-            stack = contextlib.ExitStack()
-            stack.enter_context(locks.locked(self.folder / ".lock"))
-            _HELD[path] = stack
-
     def _end_if_asked(self) -> None:
         if self._termination.asked:
             self._release()
@@ -240,6 +238,4 @@ class FullState(keras.callbacks.Callback):
 
     def _release(self) -> None:
         self._termination.release()
-        stack = _HELD.pop(self.folder.resolve(), None)
-        if stack is not None:
-            stack.close()
+        locks.release(self.folder / ".lock")

@@ -3,6 +3,7 @@
 import types
 
 import keras
+import numpy as np
 
 from keras_mpat import backend, pipelines, replicas
 from keras_mpat.models import checks
@@ -77,15 +78,24 @@ class Fitting:
             # They order themselves. Keras warns of True, or permutes the batches of a
             # PyDataset by a global random state that no run can resume.
             kwargs.setdefault("shuffle", False)
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=[EpochMonitor(), *_listed(callbacks)],
-            **kwargs,
-        )
+        with replicas.in_company(self):
+            return super().fit(
+                x,
+                y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=[EpochMonitor(), *_listed(callbacks)],
+                **kwargs,
+            )
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would reduce the first batch over the replicas, which TensorFlow cannot
+        # where each worker has one (keras-team/keras#20585). Shapes are known here.
+        if self._distribute_strategy is not None:
+            x = np.zeros((1, *self.example_shape), "float32")
+            with self.distribute_strategy.scope():
+                self._symbolic_build(data_batch=(x, np.zeros((1,), "int32")))
 
     def evaluate(self, x=None, y=None, **kwargs):
         """As `keras.Model.evaluate`, with `robust_accuracy`; checks the data."""

@@ -78,7 +78,7 @@ class TensorFlowSteps(_Validation):
                 for variable, value in before if left else ():
                     variable.assign(value)
             self.end_batch(x, y)
-        return logs
+        return replicas.averageable(logs)
 
     def test_step(self, data):
         """Keras' step on clean data, then the validation attack."""
@@ -86,10 +86,10 @@ class TensorFlowSteps(_Validation):
         self._count_violations(x, y)
         data = (x, with_known_labels(y, self.num_classes), sample_weight)
         logs = super().test_step(data)
-        if self.validation_attack is None:
-            return logs
-        with backend.xla(self.jit_compile):
-            return self.attack_validation_batch(data)
+        if self.validation_attack is not None:
+            with backend.xla(self.jit_compile):
+                logs = self.attack_validation_batch(data)
+        return replicas.averageable(logs)
 
 
 class Stateless:

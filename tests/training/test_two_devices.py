@@ -1,15 +1,20 @@
 """Replicas of a distribution strategy train as one process with the same batches."""
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import keras_mpat as mpat
 from keras_mpat import backend, replicas
 from tests import toy
+from tests.training import two_devices
 
 pytestmark = pytest.mark.skipif(
     backend.NAME != "tensorflow", reason="strategies of TensorFlow"
@@ -78,3 +83,49 @@ def test_xla_is_left_alone_where_replicas_meet(monkeypatch):
     monkeypatch.setattr(replicas, "count", lambda: 2)
     model.compile("sgd")
     assert not model.jit_compile
+
+
+def _workers(folder, kind, *more):
+    """Both workers' exit codes and last words."""
+    ports = ",".join(str(each) for each in _free_ports(2))
+    processes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.training.two_workers"),
+                *(str(rank), ports, str(folder), kind, *more),
+            ],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    told = [process.communicate(timeout=300)[1] for process in processes]
+    return [process.returncode for process in processes], told
+
+
+def _free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def test_two_workers_one_of_which_dies_end_as_one_process(tmp_path):
+    """Free's perturbation, a validation attack, FullState; the other worker is told."""
+    (survivor, killed), told = _workers(tmp_path, "free", "1")
+    assert killed == -signal.SIGKILL
+    assert survivor == 1
+    assert "RuntimeError: Another worker of this training has stopped" in told[0]
+    assert mpat.callbacks.FullState(tmp_path / "state").epoch == 1
+    codes, told = _workers(tmp_path, "free")
+    assert codes == [0, 0], told
+    weights, logs = two_devices.trained("free")
+    with np.load(tmp_path / "result.npz") as found:
+        assert len(found.files) == len(weights) + len(logs)
+        for path, value in weights.items():
+            np.testing.assert_allclose(found[f"weight {path}"], value, atol=1e-5)
+        for name, row in logs.items():
+            np.testing.assert_allclose(found[f"log {name}"], row, atol=1e-5)

@@ -13,7 +13,6 @@ import tempfile
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import keras_mpat as mpat
 from keras_mpat import backend
@@ -54,7 +53,7 @@ def fit(model, callbacks=(), epochs=EPOCHS):
 def trained(strategy: str):
     """(weights, logs) of a plain run."""
     model = make(strategy)
-    return _ended(model, fit(model))
+    return ended(model, fit(model))
 
 
 def merged(_):
@@ -63,7 +62,7 @@ def merged(_):
     merging = mpat.callbacks.PrototypeMerging(1.9, start_epoch=1, guard=False)
     logs = fit(model, [merging])
     logs["merges"] = [float(len(merging.merges))]
-    return _ended(model, logs)
+    return ended(model, logs)
 
 
 def resumed(strategy: str):
@@ -73,10 +72,11 @@ def resumed(strategy: str):
             model = make(strategy)
             state = mpat.callbacks.FullState(folder)
             logs = fit(model, [state], epochs)
-    return _ended(model, logs)
+    return ended(model, logs)
 
 
-def _ended(model, logs):
+def ended(model, logs):
+    """(weights by path, logs) of a run."""
     weights = {
         weight.path: backend.value(weight).astype("float64")
         for weight in model.weights
@@ -105,6 +105,8 @@ def distances(one, two) -> dict[str, float]:
 
 
 def main(names) -> None:
+    import tensorflow as tf
+
     cpu = tf.config.list_physical_devices("CPU")[0]
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, halves)
