@@ -28,12 +28,16 @@ class RunDirectory:
         path: the folder.
         settings: JSON values by name, which a folder in use must have been made with.
 
+    Attributes:
+        writes: whether this process may; of several workers, the chief does.
+
     Raises:
         ValueError: the folder belongs to a run with other settings, or to no run.
     """
 
     def __init__(self, path: str | os.PathLike, settings: dict[str, Any]):
         self.path = Path(path)
+        self.writes = True
         self._record = self.path / "run.json"
         if self._record.exists():
             _check_same(self.path, read(path)["settings"], settings)
@@ -74,6 +78,8 @@ class RunDirectory:
 
     def update(self, **values: Any) -> None:
         """Changes entries of run.json."""
+        if not self.writes:
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         known = self.record()
         write_json(self._record, known | values)
@@ -87,6 +93,8 @@ class RunDirectory:
 
     def keep_rows(self, count: int) -> None:
         """Forgets all epochs but the first `count`: those that the state has seen."""
+        if not self.writes:
+            return
         rows = self.rows()[:count]
         lines = [",".join(rows[0])] if rows else []
         lines += [",".join(row.values()) for row in rows]
@@ -94,6 +102,8 @@ class RunDirectory:
 
     def add_row(self, row: dict[str, Any]) -> None:
         """Appends an epoch."""
+        if not self.writes:
+            return
         text = ",".join(str(value) for value in row.values()) + "\n"
         if not self.rows():
             text = ",".join(row) + "\n" + text

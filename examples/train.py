@@ -15,6 +15,7 @@ import statistics
 import sys
 from typing import Any
 
+import distribution
 import keras
 import settings as run_settings
 from absl import app, flags, logging
@@ -25,7 +26,7 @@ from merging import merging_callbacks, write_merging
 from run_directory import Recorder, RunDirectory, in_words
 
 import keras_mpat as mpat
-from keras_mpat import backend, datasets
+from keras_mpat import backend, datasets, replicas
 
 
 def train(
@@ -35,6 +36,7 @@ def train(
     data_dir=None,
     board: bool = False,
     keep_every: int | None = None,
+    distribute: str = "none",
 ) -> dict[str, Any]:
     """Trains, or continues, or does nothing if the run is finished.
 
@@ -44,6 +46,7 @@ def train(
         data_dir: folder of prepared data, for data sets that need one.
         board: whether TensorBoard shows attacked images, too.
         keep_every: batches after which the state is kept within an epoch, too.
+        distribute: over which devices; see distribution.py. The chief writes.
 
     Returns:
         The content of run.json.
@@ -56,11 +59,15 @@ def train(
     run = RunDirectory(run_dir, settings.to_dict())
     if run.record()["finished"]:
         return run.record()
+    devices = distribution.strategy(distribute, settings)
     stream = {"batch_size": settings.batch_size, "limit": settings.train_examples}
     where = {"data_dir": data_dir, "image_size": settings.image_size}
     stream |= {"seed": settings.seed, **where}
     steps = len(datasets.load(settings.dataset, "train", **stream))
-    model = build(settings, steps, **where)
+    with distribution.scope(devices):
+        model = build(settings, steps, **where)
+    distribution.share_statistics(model.classifier, devices is not None)
+    run.writes = replicas.is_chief(model)
     merging = merging_callbacks(settings)
     recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
     remembering = [*merging, recorder]
@@ -78,6 +85,8 @@ def train(
     x, y, _ = validation
     count = settings.validation_examples
     watching = boards(run, settings, validation, adversarial=board)
+    if not run.writes:
+        watching = []
     model.fit(
         datasets.load(settings.dataset, "train", epoch=state.epoch, **stream),
         validation_data=(x[:count], y[:count]),
@@ -87,11 +96,13 @@ def train(
         shuffle=False,  # the stream shuffles itself
         verbose=int(sys.stdout.isatty()),
     )
-    write_merging(run.path, merging)
-    run.save(model, run.model)
-    run.save(model.classifier, run.classifier)
-    run.update(**_result(run), finished=True)
-    shutil.rmtree(run.state)
+    distribution.share_statistics(model.classifier, False)
+    if run.writes:
+        write_merging(run.path, merging)
+        run.save(model, run.model)
+        run.save(model.classifier, run.classifier)
+        run.update(**_result(run), finished=True)
+        shutil.rmtree(run.state)
     return run.record()
 
 
@@ -106,6 +117,7 @@ def _environment(model, settings) -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "device": backend.device_name(),
         "jit": model.jit_compile,
+        "replicas": replicas.of(model),
         "epsilon": radius,
         "epsilon_as_fraction": f"{255 * radius:.4g}/255",
         "seeds": {"model": settings.seed, "data": settings.seed},
@@ -145,6 +157,8 @@ def define_flags() -> None:
     flags.DEFINE_bool("board", False, "TensorBoard: attacked images and the Projector.")
     text = "Batches after which the state is kept within an epoch, too."
     flags.DEFINE_integer("keep_every", None, text, lower_bound=1)
+    text = "Devices: none (one), mirrored (this machine), multi_worker (TF_CONFIG)."
+    flags.DEFINE_enum("distribute", "none", distribution.KINDS, text)
     define_settings()
 
 
@@ -281,13 +295,14 @@ def main(arguments: list[str]) -> None:
     run_dir = flags.FLAGS.run_dir
     try:
         settings = run_settings.resolve(given_flags())
-        names = ("data_dir", "board", "keep_every")
+        names = ("data_dir", "board", "keep_every", "distribute")
         options = {name: flags.FLAGS[name].value for name in names}
         record = train(settings, run_dir, **options)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
-    print(report(record, run_dir))
+    if record["finished"]:  # where several workers train, the chief's
+        print(report(record, run_dir))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,13 @@ def count() -> int:
     return 1
 
 
+def of(model) -> int:
+    """How many a model trains on."""
+    if backend.NAME == "tensorflow":
+        return model.distribute_strategy.num_replicas_in_sync
+    return 1
+
+
 def unscale(loss):
     """A loss as it is logged: Keras divides it by the number of replicas."""
     return loss * count() if count() > 1 else loss

@@ -97,6 +97,12 @@ class Fitting:
             with self.distribute_strategy.scope():
                 self._symbolic_build(data_batch=(x, np.zeros((1,), "int32")))
 
+    def _get_metrics_result_or_logs(self, logs):
+        # Keras returns what the last step has logged where a step does not log every
+        # metric; under replicas that is a mean of parts, here it is the whole.
+        found = self.get_metrics_result()
+        return {name: found.get(name, value) for name, value in logs.items()}
+
     def evaluate(self, x=None, y=None, **kwargs):
         """As `keras.Model.evaluate`, with `robust_accuracy`; checks the data."""
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has checked it

@@ -32,6 +32,7 @@ STRATEGIES = {
 }
 X, Y = toy.data(20 * BATCH)
 HELD_OUT = toy.data(2 * BATCH, seed=1)
+HELD_OUT[1][:5] = 1 - HELD_OUT[1][:5]  # some wrong: classes and replicas differ
 
 
 def make(strategy: str, **options) -> mpat.AdversarialModel:
