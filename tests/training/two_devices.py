@@ -77,11 +77,11 @@ def resumed(strategy: str):
 
 
 def ended(model, logs):
-    """(weights by path, logs) of a run."""
+    """(weights by number and name, logs) of a run."""
     weights = {
-        weight.path: backend.value(weight).astype("float64")
-        for weight in model.weights
-        if "free_input_gradient" not in weight.path  # each replica has its own
+        f"{number} {weight.name}": backend.value(weight).astype("float64")
+        for number, weight in enumerate(model.weights)
+        if weight.name != "free_input_gradient"  # each replica has its own
     }
     return weights, logs
 

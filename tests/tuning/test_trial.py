@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keras_mpat.tuning import kept_epochs, trial
+from keras_mpat.tuning import trial
 from keras_mpat.tuning.job import Job
 from keras_mpat.tuning.kept_epochs import Collapse
 from tests.tuning import planted
@@ -103,7 +105,7 @@ def test_a_kill_while_a_later_round_begins_loses_nothing(
             Path(target).write_bytes(b"half")
         raise _Killed
 
-    where = {"copy": kept_epochs.shutil, "replace": kept_epochs.os}[broken]
+    where = {"copy": shutil, "replace": os}[broken]
     with monkeypatch.context() as patch, pytest.raises(_Killed):
         patch.setattr(where, broken, torn)
         trial.run(hyper_model, second, lambda _: None)
