@@ -72,15 +72,16 @@ def train(
     recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
     remembering = [*merging, recorder]
     state = mpat.callbacks.FullState(run.state, of=remembering, every=keep_every)
+    done = state.epoch  # asks for the digests of files: once
 
     def note() -> None:
         run.update(**_environment(model, settings), data_dir=data_dir)
 
-    if not state.epoch:
+    if not done:
         folder = run.path / "pretraining"
         begin(model.classifier, settings, folder, before=note, **where)
     note()
-    run.keep_rows(state.epoch)
+    run.keep_rows(done)
     validation = datasets.arrays(settings.dataset, "validation", **where)
     x, y, _ = validation
     count = settings.validation_examples
@@ -88,7 +89,7 @@ def train(
     if not run.writes:
         watching = []
     model.fit(
-        datasets.load(settings.dataset, "train", epoch=state.epoch, **stream),
+        datasets.load(settings.dataset, "train", epoch=done, **stream),
         validation_data=(x[:count], y[:count]),
         validation_batch_size=min(count, 128),
         epochs=settings.epochs,
