@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from settings import Settings
 
+from keras_mpat.choices import check_choice
+
 KINDS = ("none", "mirrored", "multi_worker")
 
 
@@ -22,11 +24,7 @@ def strategy(kind: str, settings: Settings) -> Any:
         ValueError: an unknown kind, another backend, no TF_CONFIG, or a pretraining,
             which one process does.
     """
-    if kind not in KINDS:
-        raise ValueError(
-            f"`distribute` must be one of {', '.join(KINDS)}. Received: "
-            f"distribute={kind!r}. Pass mirrored for the devices of this machine."
-        )
+    check_choice("distribute", kind, KINDS)
     if kind == "none":
         return None
     if keras.backend.backend() != "tensorflow":
