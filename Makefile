@@ -34,7 +34,7 @@ fast: $(TEST_READY) ## the tests on TensorFlow only
 test-full: $(TEST_READY) ## every test, the slow ones too, both backends, mutations
 	$(ON_TENSORFLOW) $(PYTEST) --durations=25 --cov=keras_mpat --cov-fail-under=90
 	$(ON_JAX) $(PYTEST) tests/contracts
-	$(ON_TENSORFLOW) $(PY) -m tests.mutations
+	$(ON_TENSORFLOW) $(PY) -m tests.mutations --workers 2
 
 check: $(DEV_READY) ## lint, format, types, architecture
 	$(PY) -m ruff check .

@@ -1,8 +1,9 @@
-"""The breakages of `mutations.py` still fit the code that they break."""
+"""The breakages of `breakages.py` still fit the code that they break."""
 
 import pytest
 
-from tests.mutations import MUTATIONS, REPOSITORY
+from tests.breakages import MUTATIONS
+from tests.mutations import REPOSITORY
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.title.replace(" ", "-"))
