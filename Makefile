@@ -33,7 +33,8 @@ fast: $(TEST_READY) ## the tests on TensorFlow only
 
 test-full: $(TEST_READY) ## every test, the slow ones too, both backends, mutations
 	$(ON_TENSORFLOW) $(PYTEST) --durations=25 --cov=keras_mpat --cov-fail-under=90
-	$(ON_JAX) $(PYTEST) tests/contracts
+	$(ON_JAX) $(PYTEST) tests/contracts tests/callbacks/test_full_state.py \
+	  tests/training/test_two_jax_processes.py tests/examples/test_distribution.py
 	$(ON_TENSORFLOW) $(PY) -m tests.mutations --workers 2
 
 check: $(DEV_READY) ## lint, format, types, architecture

@@ -1,7 +1,9 @@
-"""Devices and machines of a run: train.py --distribute mirrored|multi_worker.
+"""Devices and machines of a run: train.py --distribute mirrored|multi_worker|jax.
 
 mirrored       the devices of this machine, by tf.distribute.MirroredStrategy
 multi_worker   one process per machine, each by the same command with its TF_CONFIG
+jax            all devices of JAX; of several machines where each command has its
+               KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID
 """
 
 import contextlib
@@ -12,13 +14,15 @@ from typing import Any
 import keras
 from settings import Settings
 
+from keras_mpat import backend, datasets
 from keras_mpat.choices import check_choice
 
-KINDS = ("none", "mirrored", "multi_worker")
+KINDS = ("none", "mirrored", "multi_worker", "jax")
+_SEVERAL = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
 def strategy(kind: str, settings: Settings) -> Any:
-    """The strategy of TensorFlow; `None` for one device. Before anything else of it.
+    """The strategy of TensorFlow; `None` without one. Before any computation.
 
     Raises:
         ValueError: an unknown kind, another backend, no TF_CONFIG, or a pretraining,
@@ -27,11 +31,12 @@ def strategy(kind: str, settings: Settings) -> Any:
     check_choice("distribute", kind, KINDS)
     if kind == "none":
         return None
-    if keras.backend.backend() != "tensorflow":
+    needed = "jax" if kind == "jax" else "tensorflow"
+    if keras.backend.backend() != needed:
         raise ValueError(
-            f"`distribute` {kind} needs KERAS_BACKEND=tensorflow. Received: "
-            f"{keras.backend.backend()}. Leave it out: JAX takes all devices with "
-            "keras.distribution."
+            f"`distribute` {kind} needs KERAS_BACKEND={needed}. Received: "
+            f"{keras.backend.backend()}. Set it, or pass another of "
+            f"{', '.join(KINDS)}."
         )
     if settings.pretrain is not None:
         raise ValueError(
@@ -39,6 +44,8 @@ def strategy(kind: str, settings: Settings) -> Any:
             f"pretrain={settings.pretrain}. Pretrain in a run of its own, then pass "
             "--pretrained RUN/pretraining."
         )
+    if kind == "jax":
+        return _spread_over_jax(settings)
     import tensorflow as tf
 
     if kind == "mirrored":
@@ -50,6 +57,36 @@ def strategy(kind: str, settings: Settings) -> Any:
             "machines."
         )
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _spread_over_jax(settings: Settings) -> None:
+    if int(os.environ.get(_SEVERAL, 1)) > 1:
+        keras.distribution.initialize()
+    devices = len(keras.distribution.list_devices())
+    if settings.batch_size % devices:
+        raise ValueError(
+            "`batch_size` must be a multiple of the devices. Received: batch_size="
+            f"{settings.batch_size} with {devices} devices. Pass --batch_size="
+            f"{devices * max(1, settings.batch_size // devices)}."
+        )
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(auto_shard_dataset=False)
+    )
+
+
+def mine(stream):
+    """A stream of batches, or on several JAX processes this one's rows of them."""
+    count = backend.processes()
+    if count == 1:
+        return stream
+    return datasets.Share(stream, index=backend.process(), count=count)
+
+
+def held_out(x, y, batch_size: int):
+    """The same of arrays that are looked at in order."""
+    if backend.processes() == 1:
+        return x, y
+    return mine(datasets.from_arrays(x, y, batch_size=batch_size))
 
 
 def scope(strategy) -> AbstractContextManager:

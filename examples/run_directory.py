@@ -18,6 +18,7 @@ from typing import Any
 
 import keras
 
+from keras_mpat import replicas
 from keras_mpat.files import beside, write_json, write_text
 
 
@@ -112,7 +113,7 @@ class RunDirectory:
 
     def save(self, model: keras.Model, path: Path) -> None:
         """Saves a model whole or not at all."""
-        with beside(path) as partial:
+        with replicas.by_itself(), beside(path) as partial:
             model.save(partial)
 
 

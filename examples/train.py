@@ -85,13 +85,16 @@ def train(
     validation = datasets.arrays(settings.dataset, "validation", **where)
     x, y, _ = validation
     count = settings.validation_examples
+    batch = min(count, 128)
     watching = boards(run, settings, validation, adversarial=board)
     if not run.writes:
         watching = []
     model.fit(
-        datasets.load(settings.dataset, "train", epoch=done, **stream),
-        validation_data=(x[:count], y[:count]),
-        validation_batch_size=min(count, 128),
+        distribution.mine(
+            datasets.load(settings.dataset, "train", epoch=done, **stream)
+        ),
+        validation_data=distribution.held_out(x[:count], y[:count], batch),
+        validation_batch_size=batch,
         epochs=settings.epochs,
         callbacks=[*remembering, *watching, state],
         shuffle=False,  # the stream shuffles itself
@@ -158,7 +161,7 @@ def define_flags() -> None:
     flags.DEFINE_bool("board", False, "TensorBoard: attacked images and the Projector.")
     text = "Batches after which the state is kept within an epoch, too."
     flags.DEFINE_integer("keep_every", None, text, lower_bound=1)
-    text = "Devices: none (one), mirrored (this machine), multi_worker (TF_CONFIG)."
+    text = "Devices: mirrored (this machine), multi_worker (TF_CONFIG), jax (all)."
     flags.DEFINE_enum("distribute", "none", distribution.KINDS, text)
     define_settings()
 

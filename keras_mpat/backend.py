@@ -186,6 +186,16 @@ def has_accelerator() -> bool:
     return torch.cuda.is_available()
 
 
+def process() -> int:
+    """Which of the JAX processes that train together this is; 0 elsewhere."""
+    return jax.process_index() if NAME == "jax" else 0
+
+
+def processes() -> int:
+    """How many JAX processes train together; 1 elsewhere."""
+    return jax.process_count() if NAME == "jax" else 1
+
+
 def device_name() -> str:
     """The first device in words, e.g. "NVIDIA H200", for the records of a run."""
     if NAME == "tensorflow":

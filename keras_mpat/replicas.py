@@ -1,10 +1,12 @@
 """Replicas of a distribution strategy of TensorFlow, each with its part of a batch.
 
-On JAX all devices see one batch, so there is one replica, as without a strategy.
+On JAX all devices see one batch, so there is one replica, as without a strategy, also
+where several processes feed it.
 """
 
 import contextlib
 
+import keras
 from keras import ops
 
 from keras_mpat import backend
@@ -52,27 +54,45 @@ def averageable(logs: dict) -> dict:
 
 
 def several_workers(model) -> bool:
-    """Whether a model trains in several processes, by a strategy of TensorFlow."""
-    return backend.NAME == "tensorflow" and _across(model.distribute_strategy)
+    """Whether a model trains in several processes."""
+    if backend.NAME == "tensorflow":
+        return _across(model.distribute_strategy)
+    return backend.processes() > 1
 
 
 def is_chief(model) -> bool:
     """Whether this process is the one that writes files."""
-    if not several_workers(model):
-        return True
+    if backend.NAME != "tensorflow" or not several_workers(model):
+        return backend.process() == 0
     resolver = model.distribute_strategy.cluster_resolver
     chief = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     return (resolver.task_type, resolver.task_id) == (chief, 0)
 
 
 @contextlib.contextmanager
+def by_itself():
+    """Within it, a JAX process makes arrays of its own, not of all processes.
+
+    Saving makes some, and a process that saves without the others would wait for them.
+    """
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
+@contextlib.contextmanager
 def in_company(model):
     """Within it, the end of another worker is an error that says what to do.
+
+    JAX ends the process itself, with a message of its own.
 
     Raises:
         RuntimeError: another worker has stopped.
     """
-    if not several_workers(model):
+    if backend.NAME != "tensorflow" or not several_workers(model):
         yield
         return
     try:

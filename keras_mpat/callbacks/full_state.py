@@ -210,7 +210,8 @@ class FullState(keras.callbacks.Callback):
             "logs": {name: float(value) for name, value in (logs or {}).items()},
         }
         if self._writes:
-            self._states.save(self._at, self.model, content, arrays)
+            with replicas.by_itself():
+                self._states.save(self._at, self.model, content, arrays)
         self._kept = self._at
 
     def _refuse_shorter_data(self) -> None:

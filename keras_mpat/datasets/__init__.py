@@ -10,7 +10,8 @@ Reading order: `catalog` says what a data set is and keeps the registry, `sets` 
 those that come with the package, `lookup` finds one by its name; `digits`, `tfds`,
 `folder` and `tiny_imagenet` read them. `splits` draws the validation set, `loading`
 holds `arrays` and `load`, `pipeline` turns arrays into batches, which `plans` chooses
-and orders, `augmentation` alters and `streams` hands to Keras.
+and orders, `augmentation` alters and `streams` hands to Keras; `shares` gives each of
+several JAX processes its rows.
 """
 
 from keras_mpat.datasets.augmentation import Augmentation, PadCropFlip
@@ -19,6 +20,7 @@ from keras_mpat.datasets.loading import arrays, load
 from keras_mpat.datasets.lookup import info
 from keras_mpat.datasets.pipeline import balanced, from_arrays
 from keras_mpat.datasets.sets import BUILTIN
+from keras_mpat.datasets.shares import Share
 from keras_mpat.datasets.tfds import TfdsLoader
 
 for _entry in BUILTIN:
@@ -29,6 +31,7 @@ __all__ = [
     "DatasetInfo",
     "LazyInfo",
     "PadCropFlip",
+    "Share",
     "TfdsLoader",
     "arrays",
     "balanced",

@@ -526,6 +526,10 @@ DATASETS = {
     "a class map with a gap": (
         "datasets.load('digits', 'train', label_map=lambda d: 2 * (d // 5))"
     ),
+    "a share of a stream without numbers": (
+        "datasets.Share(iter([(images, y)]), index=0, count=2)"
+    ),
+    "a share that there is not": "datasets.Share([(images, y)], index=2, count=2)",
     "a data set twice": "datasets.register(datasets.info('digits'))",
 }
 COMMANDS = {

@@ -32,8 +32,13 @@ def test_one_device_is_no_strategy():
 @pytest.mark.parametrize(
     ("kind", "given", "message"),
     [
-        ("both", {}, "must be one of none, mirrored, multi_worker. Received: .*both"),
+        (
+            "both",
+            {},
+            "must be one of none, mirrored, multi_worker, jax. Received: .*both",
+        ),
         ("mirrored", {"pretrain": "acl"}, "pretrain=acl. Pretrain in a run of its own"),
+        ("jax", {}, "jax needs KERAS_BACKEND=jax. Received: tensorflow"),
         ("multi_worker", {}, "needs the environment variable TF_CONFIG"),
     ],
 )
@@ -86,14 +91,36 @@ def _history(folder):
     return [{k: float(row[k]) for k in row.keys() - times} for row in rows]
 
 
+def _free_addresses(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
+def test_two_processes_write_the_history_of_one(tmp_path):
+    (address,) = _free_addresses(1)
+    started = [_start(tmp_path / "one")]
+    for rank in ("0", "1"):
+        named = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": rank}
+        more = {f"KERAS_DISTRIBUTION_{name}": value for name, value in named.items()}
+        started.append(_start(tmp_path / "two", "--distribute", "jax", **more))
+    for process in started:
+        told = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, told[-2000:]
+    one, two = (_history(tmp_path / name) for name in ("one", "two"))
+    assert len(one) == len(two) == 2
+    for row, other in zip(one, two, strict=True):
+        assert other == pytest.approx(row, abs=1e-4)
+
+
 @pytest.mark.slow
 @on_tensorflow
 def test_two_workers_write_the_history_of_one_process(tmp_path):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    workers = _free_addresses(2)
     started = [_start(tmp_path / "one")]
     for index in (0, 1):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker"}}

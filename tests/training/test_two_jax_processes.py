@@ -1,0 +1,57 @@
+"""Two JAX processes, each with its rows of a batch, train as one with all of them."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import keras_mpat as mpat
+from keras_mpat import backend
+from tests.training import two_devices
+
+KINDS = ("pgd", "free")
+
+
+@pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
+def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path):
+    """With random starts, Free's perturbation, a validation attack and FullState."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    names = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.training.two_jax_processes",
+                tmp_path,
+                *KINDS,
+            ],
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(sys.path)}
+            | {
+                f"KERAS_DISTRIBUTION_{name}": value
+                for name, value in zip(names, (address, "2", rank), strict=True)
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    for process in processes:
+        told = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, told[-2000:]
+    for kind in KINDS:
+        assert mpat.callbacks.FullState(tmp_path / kind).epoch == two_devices.EPOCHS
+        weights, logs = two_devices.trained(kind)
+        with np.load(tmp_path / f"{kind}.npz") as found:
+            assert len(found.files) == len(weights) + len(logs)
+            for name, value in weights.items():
+                np.testing.assert_allclose(found[f"weight {name}"], value, atol=2e-5)
+            for name, row in logs.items():
+                np.testing.assert_allclose(found[f"log {name}"], row, atol=2e-5)
