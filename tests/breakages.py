@@ -821,10 +821,10 @@ MUTATIONS = (
         "tests/evaluation/test_robustness.py -k wrong_before",
     ),
     Mutation(
-        "a copy that fills a batch revives its example",
+        "a batch that is filled up with copies is read from its end",
         "evaluation/driver.py",
-        "alive[filled[fooled]] = False",
-        "alive[filled] = ~fooled",
+        "filled, fooled = filled[:count], fooled[:count]  # without copies",
+        "filled, fooled = filled[:count], fooled[-count:]",
         "tests/evaluation/test_robustness.py",
     ),
     Mutation(
