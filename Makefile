@@ -70,7 +70,9 @@ wheel: $(DEV_READY) ## build, check and install the wheel in a fresh environment
 
 # One inter-op thread: with TensorFlow's default, rounds fall into two groups (README).
 bench: export TF_NUM_INTEROP_THREADS ?= 1
-bench: $(TEST_READY) ## the cost of an adversarial training step through fit
+bench: $(TEST_READY) ## speed beside other packages (PEERS, TORCH: their Pythons), cost of a step
+	$(PY) -m tests.benchmarks.throughput --python $(or $(PEERS),$(PY)) \
+	  --torch_python $(or $(TORCH),$(PY)) --write results/throughput
 	$(PY) -m tests.benchmarks.step_cost
 
 clean: ## remove everything these targets made, .venv included (runs/ stays)
