@@ -20,6 +20,7 @@ from keras_mpat.models.epoch_monitor import CollapseMetric
 from keras_mpat.models.fitting import Fitting
 from keras_mpat.models.steps import Steps
 from keras_mpat.models.terms import Terms
+from keras_mpat.models.twin import Twin, check_twin
 from keras_mpat.objectives import class_ids
 from keras_mpat.training import Strategy
 
@@ -166,6 +167,20 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
     def features(self) -> keras.Model | None:
         """Inputs -> [logits, embedding], if a head, a norm or `embed` asked for it."""
         return self._features and self._features.model
+
+    @property
+    def twin(self) -> Twin:
+        """The classifier as an attack with a dtype of its own sees it."""
+        return self._twin.model
+
+    def build_twin(self, dtype: str) -> None:
+        """Makes the twin; see `AttackStrategy`'s `attack_dtype`.
+
+        Raises:
+            ValueError: predictions are those of the head, or a subclassed classifier.
+        """
+        check_twin(self.classifier, self.predict_from, dtype)
+        self._twin = _Untracked(Twin(self.classifier, dtype))
 
     def _find_features(self) -> None:
         found = feature_model(self.classifier, self.feature_layer)

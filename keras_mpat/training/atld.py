@@ -82,6 +82,7 @@ class ATLDTraining(AttackStrategy):
         Qian et al., arXiv:2107.04401, equations 3-6 and algorithm 1, as coded.
     """
 
+    takes_attack_dtype = False  # its gradient is not the attack's alone
     threat_model: ThreatModel
     _: KW_ONLY
     game: str = "mse"

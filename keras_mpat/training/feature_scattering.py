@@ -58,6 +58,8 @@ class FeatureScatteringTraining(AttackStrategy):
         and 90 on), batches of 60. AutoAttack's figure: RobustBench.
     """
 
+    takes_attack_dtype = False  # it begins too near for bfloat16 to tell
+
     threat_model: ThreatModel
     steps: int = 1
     step_size: Any = None

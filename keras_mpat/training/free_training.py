@@ -47,6 +47,8 @@ class FreeTraining(AttackStrategy):
         Shafahi et al., arXiv:1904.12843, algorithm 1.
     """
 
+    takes_attack_dtype = False  # its gradient is not the attack's alone
+
     threat_model: ThreatModel
     replays: int = 8
     _: KW_ONLY

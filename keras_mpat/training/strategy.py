@@ -12,7 +12,7 @@ they are saved and resumed with it.
 
 import abc
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -22,6 +22,7 @@ from keras_mpat.choices import check_choice
 from keras_mpat.configurable import Configurable, check_count
 from keras_mpat.layers.head import main_view
 
+ATTACK_DTYPES = ("float32", "bfloat16")
 NORM_MODES = ("eval", "batch_stats", "train")
 _FREE = 1e30  # a bound that no input meets
 
@@ -96,22 +97,44 @@ class AttackStrategy(Strategy):
         clean_epochs: first epochs without a perturbation.
         warmup_epochs: epochs after those in which epsilon and the step grow linearly
             from 0. Large epsilon on few classes can collapse to one class without it.
+        attack_dtype: `None`: the attack's passes are those of the classifier.
+            `"float32"`: of its twin, whose BatchNorm is folded into the layers before
+            it. `"bfloat16"`: the twin computes in bfloat16, which is faster where the
+            hardware has it; the perturbation and the update stay float32. Needs a
+            functional classifier and `norm_mode="eval"`.
 
     Raises:
-        ValueError: an unknown mode or a negative number of epochs.
+        ValueError: an unknown mode or dtype, a negative number of epochs, or a dtype
+            with another mode.
     """
+
+    takes_attack_dtype: ClassVar[bool] = True
 
     _: KW_ONLY
     norm_mode: str = "eval"
     clean_epochs: int = 0
     warmup_epochs: int = 0
+    attack_dtype: str | None = None
 
     def __post_init__(self):
         fix = "The default 'eval' suits most."
         check_choice("norm_mode", self.norm_mode, NORM_MODES, fix)
+        if self.attack_dtype is not None:
+            self._check_attack_dtype()
         for name in ("clean_epochs", "warmup_epochs"):
             fix = "Epochs are whole; 0 switches it off."
             check_count(name, getattr(self, name), fix, minimum=0)
+
+    def _check_attack_dtype(self) -> None:
+        fix = "None leaves the attack to the classifier as it is."
+        check_choice("attack_dtype", self.attack_dtype, ATTACK_DTYPES, fix)
+        if self.norm_mode != "eval" or not self.takes_attack_dtype:
+            raise ValueError(
+                "`attack_dtype` is for attacks on the cross-entropy in inference mode. "
+                f"Received: attack_dtype={self.attack_dtype!r} in "
+                f"{type(self).__name__} with norm_mode={self.norm_mode!r}. Leave it "
+                "out."
+            )
 
     @property
     def has_schedule(self) -> bool:
@@ -125,6 +148,8 @@ class AttackStrategy(Strategy):
                 "gradient, which JAX cannot do. Received: KERAS_BACKEND=jax. "
                 "Use norm_mode='batch_stats', or the TensorFlow backend."
             )
+        if self.attack_dtype is not None:
+            model.build_twin(self.attack_dtype)
         if not self.has_schedule:
             return {}
         # Outside `fit` nobody moves the schedule: the full epsilon, not none.
@@ -162,7 +187,10 @@ class AttackStrategy(Strategy):
 def attacked(strategy: AttackStrategy, attack: Attack, model, x, y):
     """x_adv of `attack` on the model, with the strategy's schedule and norm mode."""
     keys = noise.keys(model.seed_generator, ops.shape(x)[0])
-    logits_fn = model.logits_fn(strategy.norm_mode)
+    if strategy.attack_dtype is None:
+        logits_fn = model.logits_fn(strategy.norm_mode)
+    else:
+        logits_fn = model.twin.logits_fn()
     if not strategy.has_schedule:
         return attack(logits_fn, x, y, keys)
     scale = strategy.next_epsilon_scale(model)

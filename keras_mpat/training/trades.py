@@ -51,6 +51,8 @@ class TRADESTraining(AttackStrategy):
         published code.
     """
 
+    takes_attack_dtype = False  # it begins too near for bfloat16 to tell
+
     threat_model: ThreatModel
     beta: float = 6.0
     steps: int = 10

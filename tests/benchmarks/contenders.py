@@ -187,7 +187,7 @@ def _nchw(each):
     return each.permute(0, 3, 1, 2).contiguous() if each.ndim == 4 else each
 
 
-def fit_ours(work: Workload) -> Callable[[], None]:
+def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
     """PGD training through `fit`, on the backend of Keras."""
     import keras
 
@@ -195,6 +195,7 @@ def fit_ours(work: Workload) -> Callable[[], None]:
 
     ball = mpat.Linf(work.epsilon)
     options = {"steps": work.steps, "step_size": work.step_size}
+    options["attack_dtype"] = attack_dtype
     strategy = mpat.training.PGDTraining(ball, **options)
     model = mpat.AdversarialModel(_keras_net(work), strategy=strategy)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
@@ -270,6 +271,14 @@ TASKS: dict[str, dict[str, tuple[Callable, tuple[str, ...]]]] = {
     },
     "train": {
         "ours": (fit_ours, TENSORFLOW),
+        "ours, attack on the folded net": (
+            lambda work: fit_ours(work, "float32"),
+            TENSORFLOW,
+        ),
+        "ours, attack in bfloat16": (
+            lambda work: fit_ours(work, "bfloat16"),
+            TENSORFLOW,
+        ),
         "ours on JAX": (fit_ours_jax, ("jax", "keras", "numpy")),
         "PyTorch, eager": (loop_torch, TORCH),
         "PyTorch, channels last": (

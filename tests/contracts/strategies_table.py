@@ -13,6 +13,9 @@ STRATEGIES = {
     "pgd": training.PGDTraining(BALL, steps=2),
     "pgd-l2": training.PGDTraining(mpat.L2(0.15), steps=2, norm_mode="batch_stats"),
     "pgd-warmup": training.PGDTraining(BALL, steps=2, clean_epochs=1, warmup_epochs=2),
+    "pgd-bfloat16": training.PGDTraining(
+        BALL, steps=2, warmup_epochs=1, attack_dtype="bfloat16"
+    ),
     "fast": training.FastTraining(BALL),
     "free": training.FreeTraining(BALL, replays=3, batch_size=BATCH),
     "free-warmup": training.FreeTraining(

@@ -207,6 +207,13 @@ STRATEGIES = {
     "no replays": "training.FreeTraining(ball, replays=0)",
     "no rows for Free's perturbation": "training.FreeTraining(ball, batch_size=0)",
     "an unknown norm_mode": "training.PGDTraining(ball, norm_mode='batch_stat')",
+    "an attack in float16": "training.PGDTraining(ball, attack_dtype='float16')",
+    "an attack in bfloat16 for Free": (
+        "training.FreeTraining(ball, attack_dtype='bfloat16')"
+    ),
+    "an attack in bfloat16 with the statistics of a batch": (
+        "training.FastTraining(ball, attack_dtype='bfloat16', norm_mode='batch_stats')"
+    ),
     "a norm_mode for Free": "training.FreeTraining(ball, norm_mode='train')",
     "a pairing_weight below 0": (
         "training.LogitPairingTraining(ball, pairing_weight=-1)"
