@@ -1121,4 +1121,32 @@ MUTATIONS = (
         "        pass",
         "tests/callbacks/test_full_state.py",
     ),
+    Mutation(
+        "a folded layer forgets the bias that it had",
+        "models/twin.py",
+        "        bias = bias + layer.bias.value",
+        "        bias = bias + 0 * layer.bias.value",
+        "tests/models/test_twin.py",
+    ),
+    Mutation(
+        "a layer that is read twice takes over BatchNorm's work",
+        "models/twin.py",
+        "alone = counted.count(layer) == 1 and read.count(id(before)) == 1",
+        "alone = counted.count(layer) == 1",
+        "tests/models/test_twin.py",
+    ),
+    Mutation(
+        "the twin has the weights of its first moment",
+        "models/twin.py",
+        "        values = self._values()",
+        "        values = self.first = getattr(self, 'first', None) or self._values()",
+        "tests/models/test_twin.py",
+    ),
+    Mutation(
+        "each JAX process takes the first rows",
+        "datasets/shares.py",
+        "return rows[self.index * size : (self.index + 1) * size]",
+        "return rows[:size]",
+        "tests/datasets/test_shares.py",
+    ),
 )

@@ -26,7 +26,8 @@ class Twin:
             stay float32.
 
     Raises:
-        ValueError: the graph of the classifier cannot be read.
+        ValueError: the graph of the classifier cannot be read, or a layer with weights
+            has no config.
     """
 
     def __init__(self, classifier, dtype: str):
@@ -55,12 +56,21 @@ class Twin:
     def _cloned(self, layer):
         if layer.name in {norm.name for norm in self._norms.values()}:
             return _Nothing(name=layer.name, dtype=self._policy)
-        config = layer.get_config()
-        if layer.dtype_policy.name == "float32":
-            config["dtype"] = self._policy
-        if layer.name in self._norms:
-            config["use_bias"] = True
-        return type(layer).from_config(config)
+        try:
+            config = layer.get_config()
+            if layer.dtype_policy.name == "float32":
+                config["dtype"] = self._policy
+            if layer.name in self._norms:
+                config["use_bias"] = True
+            return type(layer).from_config(config)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            if not layer.variables:
+                return layer  # such as a Lambda; it computes in float32
+            raise ValueError(
+                "`attack_dtype` needs layers that their get_config describes. "
+                f"Received: {type(layer).__name__} {layer.name!r}, which cannot be "
+                "made again. Give it get_config, or leave `attack_dtype` out."
+            ) from error
 
     def _values(self) -> list:
         """Each variable of the twin with its value."""

@@ -46,6 +46,14 @@ def _nested():
     )
 
 
+def _functional_within():
+    image = keras.Input((8, 8, 2))
+    x = layers.BatchNormalization()(layers.Conv2D(2, 3, padding="same")(image))
+    inner = keras.Model(image, layers.Add()([x, image]), name="inner")
+    ends = [layers.Lambda(lambda z: 2 * z), layers.Flatten(), layers.Dense(3)]
+    return keras.Sequential([keras.Input((8, 8, 2)), inner, *ends])
+
+
 def _unscaled():
     norm = layers.BatchNormalization(scale=False, center=False, axis=1)
     parts = [layers.Dense(5, use_bias=False), norm, layers.ReLU(), layers.Dense(2)]
@@ -62,6 +70,7 @@ NETS = {
     ),
     "shared": (_shared, 3),
     "nested": (_nested, 0),
+    "functional within, lambda": (_functional_within, 0),
     "unscaled": (_unscaled, 0),
     "dense": (toy.net, 0),
 }
@@ -131,6 +140,23 @@ def test_the_attack_on_the_twin_is_that_on_the_classifier(kind):
     assert close.mean() > 0.98
     rough = np.abs(found["bfloat16"] - found[None]) < 1e-4
     assert rough.mean() > 0.8  # steps are signs: most of them are the same
+
+
+class _Bare(layers.Layer):
+    """A layer with weights that cannot be made again."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x):
+        return x * self.factor
+
+
+def test_a_layer_that_cannot_be_copied_is_named():
+    parts = [keras.Input((4,)), layers.Dense(3), _Bare(2.0), layers.Dense(2)]
+    with pytest.raises(ValueError, match="Received: _Bare .* Give it get_config"):
+        Twin(keras.Sequential(parts), "float32")
 
 
 def test_a_strategy_without_a_dtype_makes_no_twin():
