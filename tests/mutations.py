@@ -194,7 +194,11 @@ def main() -> int:
     state = given.write and given.write.with_suffix(".json")
     found = read(state)
     trials = planned(given.only)
-    pending = [trial for trial in trials if trial.title not in found]
+    broken = [trial for trial in trials if trial.mutation]
+    pending = [trial for trial in broken if trial.title not in found]
+    concerned = {trial.tests for trial in pending}
+    unbroken = [t for t in trials if not t.mutation and t.tests in concerned]
+    pending = [t for t in unbroken if t.title not in found] + pending
     number = len(trials) - len(pending)
 
     def done(trial: Trial, code: int, seconds: float) -> None:
@@ -212,7 +216,6 @@ def main() -> int:
 
     _import_what_all_need()
     run(pending, given.workers, done)
-    broken = [trial for trial in trials if trial.mutation]
     survivors = [t for t in broken if not caught(found[t.title]["code"])]
     print(f"{len(broken) - len(survivors)} of {len(broken)} caught")
     return len(survivors)
