@@ -11,13 +11,13 @@ what sharing the machine costs, the third what meeting costs. Modelled: `efficie
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
+
+from tests import ports
 
 BATCH, ATTACK_STEPS = 64, 7
 
@@ -54,10 +54,10 @@ def passes(steps: int) -> int:
     return 2 * steps + 3
 
 
-def work(rank: int, ports: list[str], steps: int) -> None:
+def work(rank: int, places: list[str], steps: int) -> None:
     """One worker; prints the seconds of its steps."""
-    if len(ports) > 1:
-        workers = [f"127.0.0.1:{port}" for port in ports]
+    if len(places) > 1:
+        workers = [f"127.0.0.1:{port}" for port in places]
         task = {"type": "worker", "index": rank}
         cluster = {"cluster": {"worker": workers}, "task": task}
         os.environ["TF_CONFIG"] = json.dumps(cluster)
@@ -80,7 +80,7 @@ def work(rank: int, ports: list[str], steps: int) -> None:
         model = mpat.AdversarialModel(net, strategy=pgd)
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
     rng = np.random.default_rng(0)
-    count = BATCH * len(ports)
+    count = BATCH * len(places)
     x = rng.uniform(size=(count * steps, 32, 32, 3)).astype("float32")
     y = rng.integers(0, 10, count * steps)
     options = {"batch_size": count, "verbose": 0, "shuffle": False}
@@ -97,12 +97,8 @@ def measure(together: int, apart: int, steps: int) -> float:
         apart: trainings of one worker each beside it.
         steps: that are timed, and three before.
     """
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(together)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        ports = [str(each.getsockname()[1]) for each in sockets]
-    given = [(str(rank), ",".join(ports)) for rank in range(together)]
+    numbers = ",".join(map(str, ports.free(together)))
+    given = [(str(rank), numbers) for rank in range(together)]
     given += [("0", "alone")] * apart
     threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     processes = [
@@ -144,8 +140,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="folder for the figures")
     given = parser.parse_args()
     if given.worker:
-        rank, ports = given.worker
-        work(int(rank), ports.split(","), given.steps + 3)
+        rank, places = given.worker
+        work(int(rank), places.split(","), given.steps + 3)
         return
     cases = {"alone": (1, 0), "beside another": (1, 1), "two together": (2, 0)}
     seconds = {name: measure(*counts, given.steps) for name, counts in cases.items()}

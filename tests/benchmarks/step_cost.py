@@ -17,6 +17,7 @@ import numpy as np
 
 import keras_mpat
 from keras_mpat import backend
+from tests.benchmarks.medians import interval
 
 BATCH, ATTACK_STEPS, GOAL = 128, 10, 1.10
 
@@ -106,11 +107,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
     result = measure(arguments.repetitions, arguments.steps)
-    rng = np.random.default_rng(0)
-    ratios = np.array(result["ratios"])
-    draws = np.median(rng.choice(ratios, (10_000, len(ratios))), axis=1)
-    result["ratio"] = float(np.median(ratios))
-    result["interval"] = [float(q) for q in np.quantile(draws, [0.025, 0.975])]
+    result["ratio"], *result["interval"] = interval(np.array(result["ratios"]))
     result["goal"] = GOAL
     print(json.dumps(result, indent=1))
     low, high = result["interval"]

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.contenders import TASKS, TORCH, WORKLOADS
+from tests.benchmarks.medians import interval
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -122,13 +123,6 @@ def measure(workload: str, task: str, given) -> list[dict]:
         )
     names = list(TASKS[task])
     return sorted(rows, key=lambda row: names.index(row["contender"]))
-
-
-def interval(ratios: np.ndarray) -> list[float]:
-    """Median, and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
-    return [float(np.median(ratios)), *map(float, np.quantile(medians, (0.025, 0.975)))]
 
 
 def table(found: dict) -> str:

@@ -1,10 +1,8 @@
 """examples/distribution.py: devices and machines by one flag."""
 
-import contextlib
 import csv
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 import settings
 
 from keras_mpat import backend, models
+from tests import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHOSEN = settings.resolve({"dataset": "digits_2"})
@@ -91,36 +90,33 @@ def _history(folder):
     return [{k: float(row[k]) for k in row.keys() - times} for row in rows]
 
 
-def _free_addresses(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
-def test_two_processes_write_the_history_of_one(tmp_path):
-    (address,) = _free_addresses(1)
-    started = [_start(tmp_path / "one")]
-    for rank in ("0", "1"):
-        named = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": rank}
-        more = {f"KERAS_DISTRIBUTION_{name}": value for name, value in named.items()}
-        started.append(_start(tmp_path / "two", "--distribute", "jax", **more))
+def _assert_as_one(started, folder):
+    """Processes end well, and two of them have written the history of one."""
     for process in started:
         told = process.communicate(timeout=300)[1]
         assert process.returncode == 0, told[-2000:]
-    one, two = (_history(tmp_path / name) for name in ("one", "two"))
+    one, two = (_history(folder / name) for name in ("one", "two"))
     assert len(one) == len(two) == 2
     for row, other in zip(one, two, strict=True):
         assert other == pytest.approx(row, abs=1e-4)
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
+def test_two_processes_write_the_history_of_one(tmp_path):
+    address = f"127.0.0.1:{ports.free(1)[0]}"
+    started = [_start(tmp_path / "one")]
+    for rank in ("0", "1"):
+        named = {"JOB_ADDRESSES": address, "NUM_PROCESSES": "2", "PROCESS_ID": rank}
+        more = {f"KERAS_DISTRIBUTION_{name}": value for name, value in named.items()}
+        started.append(_start(tmp_path / "two", "--distribute", "jax", **more))
+    _assert_as_one(started, tmp_path)
+
+
+@pytest.mark.slow
 @on_tensorflow
 def test_two_workers_write_the_history_of_one_process(tmp_path):
-    workers = _free_addresses(2)
+    workers = [f"127.0.0.1:{port}" for port in ports.free(2)]
     started = [_start(tmp_path / "one")]
     for index in (0, 1):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker"}}
@@ -128,13 +124,7 @@ def test_two_workers_write_the_history_of_one_process(tmp_path):
         more = {"TF_CONFIG": json.dumps(task)}
         arguments = ("--distribute", "multi_worker")
         started.append(_start(tmp_path / "two", *arguments, **more))
-    for process in started:
-        told = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, told[-2000:]
-    one, two = (_history(tmp_path / name) for name in ("one", "two"))
-    assert len(one) == len(two) == 2
-    for row, other in zip(one, two, strict=True):
-        assert other == pytest.approx(row, abs=1e-4)
+    _assert_as_one(started, tmp_path)
     record = json.loads((tmp_path / "two" / "run.json").read_text())
     assert record["finished"] and record["replicas"] == 2
     saved = keras.saving.load_model(tmp_path / "two" / "classifier.keras")

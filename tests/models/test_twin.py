@@ -164,16 +164,6 @@ def test_a_strategy_without_a_dtype_makes_no_twin():
     assert not hasattr(model, "_twin")
 
 
-class _Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.last = layers.Dense(2)
-        self(np.zeros((1, toy.FEATURES), "float32"))
-
-    def call(self, x):
-        return self.last(x)
-
-
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -208,9 +198,9 @@ class _Subclassed(keras.Model):
         (
             lambda: toy.model(
                 mpat.training.PGDTraining(BALL, attack_dtype="bfloat16"),
-                classifier=_Subclassed(),
+                classifier=toy.Opaque(),
             ),
-            "needs a functional classifier that predicts itself. .*_Subclassed",
+            "needs a functional classifier that predicts itself. .*Opaque",
         ),
         (
             lambda: toy.model(

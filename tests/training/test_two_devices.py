@@ -1,10 +1,8 @@
 """Replicas of a distribution strategy train as one process with the same batches."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -13,7 +11,7 @@ import pytest
 
 import keras_mpat as mpat
 from keras_mpat import backend, replicas
-from tests import toy
+from tests import ports, toy
 from tests.training import two_devices
 
 pytestmark = pytest.mark.skipif(
@@ -87,12 +85,12 @@ def test_xla_is_left_alone_where_replicas_meet(monkeypatch):
 
 def _workers(folder, kind, *more):
     """Both workers' exit codes and last words."""
-    ports = ",".join(str(each) for each in _free_ports(2))
+    addresses = ",".join(str(each) for each in ports.free(2))
     processes = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.training.two_workers"),
-                *(str(rank), ports, str(folder), kind, *more),
+                *(str(rank), addresses, str(folder), kind, *more),
             ],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,
@@ -103,14 +101,6 @@ def _workers(folder, kind, *more):
     ]
     told = [process.communicate(timeout=300)[1] for process in processes]
     return [process.returncode for process in processes], told
-
-
-def _free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def test_two_workers_one_of_which_dies_end_as_one_process(tmp_path):

@@ -1,7 +1,6 @@
 """Two JAX processes, each with its rows of a batch, train as one with all of them."""
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import pytest
 
 import keras_mpat as mpat
 from keras_mpat import backend
+from tests import ports
 from tests.training import two_devices
 
 KINDS = ("pgd", "free")
@@ -18,9 +18,7 @@ KINDS = ("pgd", "free")
 @pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
 def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path):
     """With random starts, Free's perturbation, a validation attack and FullState."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{found.getsockname()[1]}"
+    address = f"127.0.0.1:{ports.free(1)[0]}"
     names = ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
     processes = [
         subprocess.Popen(
