@@ -58,7 +58,7 @@ def write_audit(
         runs=[RobustnessResult.load(path) for path in runs] or None,
         collapse_model=collapse_model,
         modes=None if np.array_equal(modes, y) else modes,
-        record={"selected_on": "last epoch"},
+        record={"selected_on": record.get("selected_on", "last epoch")},
         train=tuple(part[:_TRAINING_IMAGES] for part in training),
         **options,
     )

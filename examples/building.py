@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 from heads import build_head
+from refinements import averaging, loss
 from settings import Settings
 
 import keras_mpat as mpat
@@ -35,11 +36,11 @@ def build(settings: Settings, steps: int, **where) -> mpat.AdversarialModel:
     )
     rate = build_schedule(settings, steps, model.strategy.updates_per_batch)
     if settings.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate)
+        optimizer = keras.optimizers.Adam(rate, **averaging(settings))
     else:
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, **averaging(settings))
     jit = {"auto": "auto", "true": True, "false": False}[settings.jit]
-    model.compile(optimizer, jit_compile=jit, metrics=["accuracy"])
+    model.compile(optimizer, loss(settings), jit_compile=jit, metrics=["accuracy"])
     return model
 
 
@@ -92,7 +93,14 @@ def is_published(settings: Settings) -> bool:
 
 
 def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
-    """The strategy that `settings` names."""
+    """The strategy that `settings` names, against perturbed weights if they say so."""
+    strategy = _build_strategy(settings, threat_model)
+    if settings.awp_gamma is None:
+        return strategy
+    return mpat.training.AWPTraining(strategy, settings.awp_gamma)
+
+
+def _build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     if settings.strategy == "standard":
         return mpat.training.StandardTraining()
     common: dict[str, Any] = {"warmup_epochs": settings.warmup_epochs}
@@ -103,8 +111,13 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     if settings.strategy == "atld":
         return mpat.training.ATLDTraining(threat_model, **common)
     common["step_size"] = settings.step_size
+    if settings.attack_dtype is not None:
+        common["attack_dtype"] = settings.attack_dtype
     if settings.strategy == "fast":
         return mpat.training.FastTraining(threat_model, **common)
+    if settings.strategy == "n_fgsm":
+        common["noise"] = settings.noise
+        return mpat.training.NFGSMTraining(threat_model, **common)
     if settings.strategy == "trades":
         common["beta"] = settings.beta
     kinds = {

@@ -56,6 +56,8 @@ _STRONG = {
     "cw100": ("CW-{}×{}", attacks.CW, {"steps": 100, "restarts": 5}),
 }
 _ALL = _SUITE | _STRONG
+# No gradient, and where a short one breaks more than the gradients do, a long one.
+_ALL |= {"square": ("Square-{}×{}", attacks.Square, {"queries": 20000, "restarts": 10})}
 _ALL |= {
     "autoattack": ("", attacks.AutoAttack, {}),
     "strict": ("", attacks.AutoAttack, {"version": "strict"}),
@@ -76,8 +78,9 @@ def suite(
 
     Args:
         epsilon: radius of the Linf ball.
-        names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise; and
-            pgd100, cw100, whose steps are epsilon / 10; autoattack, strict; adaptive.
+        names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise;
+            pgd100, cw100, whose steps are epsilon / 10; square, of 20 000 queries and
+            10 restarts; autoattack, strict; adaptive.
         steps_factor: multiplies the steps of all that iterate.
         restarts: replaces the restarts of those that restart.
         num_classes: of the data; AutoAttack has another protocol for two and three.
@@ -98,9 +101,10 @@ def suite(
             options["step_size"] = mpat.Linf(epsilon).radius / 10
         if "steps" in options:
             options["steps"] *= steps_factor
-        if "restarts" in options and "steps" in options and restarts is not None:
+        if "restarts" in options and kind is not attacks.RandomNoise and restarts:
             options["restarts"] = restarts
-        counts = [options[key] for key in ("steps", "restarts") if key in options]
+        keys = ("steps", "queries", "restarts")
+        counts = [options[key] for key in keys if key in options]
         attack = kind(mpat.Linf(epsilon), **options)
         chosen[title.format(*counts) or attack.title(num_classes)] = attack
     return chosen

@@ -109,6 +109,7 @@ CHOICES = {
         "standard",
         "pgd",
         "fast",
+        "n_fgsm",
         "free",
         "logit_pairing",
         "trades",
@@ -128,18 +129,30 @@ CHOICES = {
     "optimizer": ("sgd", "adam"),
     "schedule": ("cyclic", "step", "constant"),
     "norm_mode": ("eval", "batch_stats", "train"),
+    "attack_dtype": ("float32", "bfloat16"),
+    "select": ("last", "best"),
     "jit": ("auto", "true", "false"),
 }
 _PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")  # several steps
 _HEADLESS = ("standard", "atld", *_PGD[1:])  # unless a head is asked for
+_SINGLE = ("fast", "n_fgsm")  # one step
+_SMOOTHED = ("feature_scattering", "atld")  # smooth labels in their own way
+_STRATEGIES = CHOICES["strategy"]
 # Settings that only some values of another setting use.
 _NEEDS = {
     "steps": ("strategy", _PGD),
-    "step_size": ("strategy", (*_PGD, "fast")),
+    "step_size": ("strategy", (*_PGD, *_SINGLE)),
+    "noise": ("strategy", ("n_fgsm",)),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
-    "warmup_epochs": ("strategy", (*_PGD, "fast", "free", "atld")),
-    "norm_mode": ("strategy", (*_PGD, "fast", "atld")),
+    "warmup_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
+    "norm_mode": ("strategy", (*_PGD, *_SINGLE, "atld")),
+    "attack_dtype": ("strategy", ("pgd", "logit_pairing", *_SINGLE)),
+    "awp_gamma": ("strategy", tuple(s for s in _STRATEGIES if s != "standard")),
+    "label_smoothing": (
+        "strategy",
+        tuple(s for s in _STRATEGIES if s not in _SMOOTHED),
+    ),
     "drops": ("schedule", ("step",)),
     "pretrain_epochs": ("pretrain", ("rocl", "acl")),
     "pretrain_batch_size": ("pretrain", ("rocl", "acl")),
@@ -185,6 +198,7 @@ class Settings:
     steps: int
     step_size: float | str | None
     beta: float | None
+    noise: float | None
     replays: int
     warmup_epochs: int
     prototypes_per_class: int | list[int]
@@ -202,6 +216,11 @@ class Settings:
     drop_at: float
     drops: list[int] | None
     norm_mode: str
+    attack_dtype: str | None
+    awp_gamma: float | None
+    ema: float | None
+    label_smoothing: float | None
+    select: str | None
     train_examples: int | None
     validation_steps: int
     validation_examples: int
@@ -252,6 +271,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
                 f"{name}={given[name]}. {_instead(setting, users)}"
             )
     _check_drops(values)
+    _check_shares(values)
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})
 
 
@@ -274,10 +294,25 @@ def _check_drops(values: Mapping[str, Any]) -> None:
         )
 
 
+def _check_shares(values: Mapping[str, Any]) -> None:
+    for name in ("ema", "label_smoothing"):
+        if values[name] is not None and not 0 < values[name] < 1:
+            raise ValueError(
+                f"`{name}` must lie between 0 and 1 (a share). Received: "
+                f"{name}={values[name]}. Leave it out to switch it off."
+            )
+    if values["select"] == "best" and not values["validation_steps"]:
+        raise ValueError(
+            "`select` needs an attack on the validation split. Received: select=best, "
+            "validation_steps=0. Pass --validation_steps 10."
+        )
+
+
 def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The data set's row, as the chosen strategy uses it."""
     strategy = chosen.get("strategy", "pgd")
-    schedule = chosen.get("schedule", "cyclic" if strategy == "fast" else row.schedule)
+    single = strategy in _SINGLE
+    schedule = chosen.get("schedule", "cyclic" if single else row.schedule)
     values = dataclasses.asdict(row) | {
         "strategy": strategy,
         "head": "none" if strategy in _HEADLESS else "soft_triple",
@@ -292,6 +327,12 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "pretrained": None,
         "drops": None,
         "beta": None,
+        "noise": None,
+        "attack_dtype": None,
+        "awp_gamma": None,
+        "ema": None,
+        "label_smoothing": None,
+        "select": None,
         "merge_threshold": None,
         "tau": None,
         "gamma": None,
@@ -307,9 +348,11 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "seed": 0,
         "jit": "auto",
     }
-    if strategy == "fast":
+    if single:
         values |= {"epochs": row.fast_epochs, "step_size": row.fast_step_size}
-    if strategy == "fast" and schedule == "cyclic":
+    if strategy == "n_fgsm":  # a step of epsilon
+        values |= {"noise": 2.0, "step_size": None}
+    if single and schedule == "cyclic":
         values["learning_rate"] = row.fast_learning_rate
     if strategy == "trades":
         values |= {"steps": row.trades_steps, "step_size": row.trades_step_size}

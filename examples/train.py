@@ -17,6 +17,7 @@ from typing import Any
 
 import distribution
 import keras
+import refinements
 import settings as run_settings
 from absl import app, flags, logging
 from boards import boards
@@ -69,8 +70,9 @@ def train(
     distribution.share_statistics(model.classifier, devices is not None)
     run.writes = replicas.is_chief(model)
     merging = merging_callbacks(settings)
+    averaged = refinements.watching(settings, run.path)
     recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
-    remembering = [*merging, recorder]
+    remembering = [*merging, *averaged, recorder]
     state = mpat.callbacks.FullState(run.state, of=remembering, every=keep_every)
     done = state.epoch  # asks for the digests of files: once
 
@@ -89,10 +91,9 @@ def train(
     watching = boards(run, settings, validation, adversarial=board)
     if not run.writes:
         watching = []
+    data = datasets.load(settings.dataset, "train", epoch=done, **stream)
     model.fit(
-        distribution.mine(
-            datasets.load(settings.dataset, "train", epoch=done, **stream)
-        ),
+        distribution.mine(data),
         validation_data=distribution.held_out(x[:count], y[:count], batch),
         validation_batch_size=batch,
         epochs=settings.epochs,
@@ -101,11 +102,13 @@ def train(
         verbose=int(sys.stdout.isatty()),
     )
     distribution.share_statistics(model.classifier, False)
+    refinements.choose(settings, model, run.path)
     if run.writes:
         write_merging(run.path, merging)
         run.save(model, run.model)
         run.save(model.classifier, run.classifier)
-        run.update(**_result(run), finished=True)
+        chosen = refinements.selection(settings, run.rows())
+        run.update(**_result(run), **chosen, finished=True)
         shutil.rmtree(run.state)
     return run.record()
 
@@ -202,6 +205,8 @@ _CHOICES = {
     "optimizer": "SGD has momentum 0.9.",
     "schedule": "Learning-rate schedule.",
     "norm_mode": "BatchNorm in attack passes.",
+    "attack_dtype": "Precision of the training attack; default: the classifier's.",
+    "select": "Which epoch is kept: last, or best under attack in validation.",
     "jit": "XLA; auto: on an accelerator only.",
 }
 _COUNTS = {
@@ -225,6 +230,10 @@ _COUNTS_OR_ZERO = {
 _NUMBERS = {
     "head_weight": "lambda_1.",
     "beta": "Factor on the divergence (trades).",
+    "noise": "Radius of the random starts in epsilons (n_fgsm).",
+    "awp_gamma": "Adversarial weight perturbation: 0.01; 0.005 with trades.",
+    "ema": "Momentum of an average of the weights, which is what is kept: 0.999.",
+    "label_smoothing": "Share of the labels that all classes have alike: 0.1.",
     "merge_threshold": "Chord distance in which prototypes merge; 0: they do not.",
     "tau": "Weight of the pull between prototypes of a class (soft_triple).",
     "gamma": "Temperature over the prototypes of a class (soft_triple).",

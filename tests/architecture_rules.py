@@ -40,6 +40,7 @@ FLOORS = (
         "threat_checks",
         "threat_models",
         "version",
+        "weight_gradients",
     },
     {"attacks", "layers", "metrics"},
     {"training"},

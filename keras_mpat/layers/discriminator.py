@@ -4,13 +4,9 @@ It is trained by an optimizer of its own, so its weights are not trainable for K
 the optimizer of the classifier leaves them alone, and they are saved with the model.
 """
 
-import math
-
 import keras
-import numpy as np
 from keras import ops
 
-from keras_mpat import backend
 from keras_mpat.configurable import check_count, check_widths
 
 _MOMENTUM, _EPSILON = 0.9, 1e-5
@@ -98,27 +94,6 @@ class Discriminator(keras.layers.Layer):
                 x = x + self._applied(f"{name}_dense1", inner)
         x = ops.relu(norm("last_norm", x))
         return self._applied("natural", x)[:, 0], self._applied("classes", x)
-
-    def gradients(self, loss) -> list:
-        """Gradients of a loss with respect to `learned`, which Keras does not train.
-
-        Args:
-            loss: without arguments, returns a scalar; it must move no averages.
-        """
-        sizes = [math.prod(weight.shape) for weight in self.learned]
-        ends = np.cumsum(sizes)[:-1].tolist()
-        flat = [ops.reshape(weight, (-1,)) for weight in self.learned]
-
-        def objective(values):
-            parts = zip(self.learned, ops.split(values, ends), strict=True)
-            mapping = [(weight, ops.reshape(v, weight.shape)) for weight, v in parts]
-            with keras.StatelessScope(state_mapping=mapping):
-                total = loss()
-            return total[None], total
-
-        gradient, *_ = backend.input_gradient(objective, ops.concatenate(flat))
-        parts = zip(self.learned, ops.split(gradient, ends), strict=True)
-        return [ops.reshape(values, weight.shape) for weight, values in parts]
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0],), (input_shape[0], self.num_classes)

@@ -17,11 +17,13 @@ from keras_mpat.losses import (
 )
 from keras_mpat.losses.proxy_anchor import ProxyAnchor
 from keras_mpat.losses.proxy_nca import ProxyNCA
+from keras_mpat.losses.smoothed_crossentropy import SmoothedCrossentropy
 from keras_mpat.losses.soft_triple import SoftTriple
 
 __all__ = [
     "ProxyAnchor",
     "ProxyNCA",
+    "SmoothedCrossentropy",
     "SoftTriple",
     "angular_triplet",
     "kl_divergence",

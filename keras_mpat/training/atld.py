@@ -1,8 +1,8 @@
 """ATLD: attacks move the latent distribution, training brings it back.
 
 A discriminator learns to tell logits of natural images from those of attacked ones.
-The attack makes them easy to tell, without a look at labels; the classifier is trained
-to be right there, with logits like those of the natural image.
+The attack makes them easy to tell, without a look at labels; the classifier learns to
+be right there, with logits like those of the natural image.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -38,6 +38,7 @@ from keras_mpat.losses.weighting import weighted_mean
 from keras_mpat.objectives import class_ids
 from keras_mpat.threat_models import ThreatModel, check_threat_model
 from keras_mpat.training.strategy import AttackStrategy, unboxed_sample
+from keras_mpat.weight_gradients import weight_gradients
 
 GAMES = ("mse", "gan")
 _LOGGED = ("discriminator_accuracy", "divergence_before", "divergence_after")
@@ -243,8 +244,7 @@ class ATLDTraining(AttackStrategy):
 
         told, _ = network(natural, training=True)  # its averages move
         seen, _ = network(attacked, training=True)
-        right = ops.concatenate([told > 0, seen <= 0])
-        accuracy = ops.mean(ops.cast(right, "float32"))
-        state["discriminator_accuracy"].update_state(accuracy)
-        gradients = network.gradients(loss)
-        state["discriminator_optimizer"].apply(gradients, network.learned)
+        right = ops.cast(ops.concatenate([told > 0, seen <= 0]), "float32")
+        state["discriminator_accuracy"].update_state(ops.mean(right))
+        learned = network.learned
+        state["discriminator_optimizer"].apply(weight_gradients(loss, learned), learned)

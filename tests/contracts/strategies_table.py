@@ -17,6 +17,10 @@ STRATEGIES = {
         BALL, steps=2, warmup_epochs=1, attack_dtype="bfloat16"
     ),
     "fast": training.FastTraining(BALL),
+    "n_fgsm": training.NFGSMTraining(BALL),
+    "n_fgsm-l2": training.NFGSMTraining(
+        mpat.L2(0.1), norm_mode="batch_stats", warmup_epochs=1
+    ),
     "free": training.FreeTraining(BALL, replays=3, batch_size=BATCH),
     "free-warmup": training.FreeTraining(
         BALL, replays=2, batch_size=BATCH, clean_epochs=1, warmup_epochs=1
@@ -32,11 +36,17 @@ STRATEGIES = {
     "trades-l2": training.TRADESTraining(
         mpat.L2(0.15), beta=1, steps=2, norm_mode="batch_stats", warmup_epochs=1
     ),
+    "awp": training.AWPTraining(training.PGDTraining(BALL, steps=2, warmup_epochs=1)),
+    "awp-free": training.AWPTraining(
+        training.FreeTraining(BALL, replays=2, batch_size=BATCH)
+    ),
+    "awp-trades": training.AWPTraining(training.TRADESTraining(BALL, steps=2), 0.005),
     "logit_pairing": training.LogitPairingTraining(BALL, steps=2),
 }
 if backend.NAME == "tensorflow":  # refused on JAX
     STRATEGIES["fast-train"] = training.FastTraining(BALL, norm_mode="train")
     small = {"widths": (8,), "blocks": 1, "label_smoothing": 0.1}
     STRATEGIES["atld"] = training.ATLDTraining(BALL, **small)
-# Their attack of one example depends on the others in its batch.
-COUPLED = ("atld", "feature_scattering", "feature_scattering-l2")
+# What one example adds to the update depends on the others in its batch.
+_PERTURBED = tuple(name for name in STRATEGIES if name.startswith("awp"))
+COUPLED = ("atld", "feature_scattering", "feature_scattering-l2", *_PERTURBED)

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_mpat as mpat
+from keras_mpat import training
 from tests import toy
 from tests.contracts.strategies_table import BALL, BATCH, COUPLED, STRATEGIES
 
@@ -136,8 +137,9 @@ def test_deterministic_by_seed(strategy):
     toy.assert_same(first, second)
     one, other = (toy.values(m.classifier.trainable_variables) for m in models[1:])
     differs = any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-    kinds = ("PGD", "Fast", "LogitPairing", "FeatureScattering", "TRADES", "ATLD")
-    assert differs == (type(strategy).__name__.removesuffix("Training") in kinds)
+    inner = getattr(strategy, "strategy", strategy)
+    kinds = ("AdversarialTraining", "FreeTraining", "StandardTraining")
+    assert differs == (type(inner).__name__ not in kinds)  # BIM starts at the image
 
 
 def test_config_round_trip(strategy):
@@ -221,6 +223,7 @@ def open_schedule(model):
 
 
 def test_views_stay_in_the_ball(strategy):
+    reach = 3 if isinstance(strategy, training.NFGSMTraining) else 1  # as published
     model = toy.model(strategy, head=toy.head())
     open_schedule(model)
     steps(model, 2)
@@ -234,7 +237,8 @@ def test_views_stay_in_the_ball(strategy):
         return
     x_adv = ops.convert_to_numpy(views["adversarial"])
     distance = ops.convert_to_numpy(ball.distance(x_adv, edge))
-    assert np.all(distance <= ball.radius * (1 + 1e-5))
+    assert np.all(distance <= reach * ball.radius * (1 + 1e-5))
+    assert reach == 1 or np.mean(distance > 1.2 * ball.radius) > 0.5
     assert np.mean(distance > 0.5 * ball.radius) > 0.6
     assert x_adv.min() >= 0.0 and x_adv.max() <= 1.0
 
@@ -254,6 +258,8 @@ def test_only_the_optimizer_moves_trainable_weights(strategy):
 def test_batch_norm_sees_the_adversarial_batch_once_per_update(name, strategy):
     if name == "fast-train" or strategy.updates_per_batch > 1:
         pytest.skip("its averages move more than once per batch; tested by itself")
+    if name.startswith("awp"):
+        pytest.skip("its averages are those of moved weights; tested by itself")
     model, twin = (toy.model(strategy, head=toy.head()) for _ in range(2))
     open_schedule(model)
     open_schedule(twin)

@@ -247,6 +247,20 @@ STRATEGIES = {
     "label_smoothing of half with two classes": (
         "toy.model(training.FeatureScatteringTraining(ball, label_smoothing=0.5))"
     ),
+    "a number for the ball of N-FGSM": "training.NFGSMTraining(0.3)",
+    "no noise in N-FGSM": "training.NFGSMTraining(ball, noise=0)",
+    "noise of N-FGSM that is larger than the bounds": (
+        "training.NFGSMTraining(ball, noise=50)"
+    ),
+    "step_size below 0 in N-FGSM": "training.NFGSMTraining(ball, step_size=-0.1)",
+    "a ball for AWP": "training.AWPTraining(ball)",
+    "AWP of AWP": (
+        "training.AWPTraining(training.AWPTraining(training.StandardTraining()))"
+    ),
+    "a gamma of 0 for AWP": (
+        "training.AWPTraining(training.StandardTraining(), gamma=0)"
+    ),
+    "smoothed labels of share 1": "mpat.losses.SmoothedCrossentropy(1.0)",
     "an unknown ascent of Free": "training.FreeTraining(ball, ascent='dml')",
     "a warm-up below 0": "training.PGDTraining(ball, warmup_epochs=-1)",
     "half an epoch without attack": "training.PGDTraining(ball, clean_epochs=0.5)",

@@ -33,6 +33,10 @@ def test_the_suite_has_the_sizes_it_says():
     assert attacks["PGD-10"].step_length == pytest.approx(0.025)
     twice = evaluate.suite("8/255", names=["bim"], steps_factor=2)
     assert twice["BIM-14"].steps == 14
+    fewer = evaluate.suite(0.1, names=["square", "noise"], restarts=3)
+    (square, noise) = fewer.values()
+    assert (square.queries, square.restarts, noise.restarts) == (20_000, 3, 10)
+    assert list(fewer)[0] == "Square-20000×3"
     with pytest.raises(ValueError, match="`attacks` must be one of fgsm"):
         evaluate.suite(0.1, names=["deepfool"])
 

@@ -78,6 +78,10 @@ def test_strategies_are_built_as_published_unless_told():
     trades = {"dataset": "cifar10", "strategy": "trades", "beta": 3.0}
     strategy = building.build_strategy(settings.resolve(trades), ball)
     assert strategy == mpat.training.TRADESTraining(ball, beta=3, step_size=0.007)
+    noisy = {"dataset": "cifar10", "strategy": "n_fgsm", "awp_gamma": 0.005}
+    strategy = building.build_strategy(settings.resolve(noisy), ball)
+    inner = mpat.training.NFGSMTraining(ball)
+    assert strategy == mpat.training.AWPTraining(inner, gamma=0.005)
     scattering = {"dataset": "cifar10", "strategy": "feature_scattering"}
     strategy = building.build_strategy(settings.resolve(scattering), ball)
     assert strategy == mpat.training.FeatureScatteringTraining(ball)
@@ -103,6 +107,13 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"strategy": "pgd", "replays": 3}, "`replays` has no effect"),
         ({"strategy": "pgd", "beta": 3.0}, "`beta` has no effect with strategy=pgd"),
         ({"head": "none", "prototypes_per_class": 3}, "has no effect with head=none"),
+        ({"ema": 1.5}, "`ema` must lie between 0 and 1"),
+        ({"label_smoothing": 0.0}, "`label_smoothing` must lie between"),
+        ({"strategy": "atld", "label_smoothing": 0.1}, "no effect with strategy=atld"),
+        ({"strategy": "trades", "attack_dtype": "bfloat16"}, "`attack_dtype` has no"),
+        ({"strategy": "standard", "awp_gamma": 0.1}, "`awp_gamma` has no effect"),
+        ({"select": "best", "validation_steps": 0}, "`select` needs an attack"),
+        ({"strategy": "fast", "noise": 1.0}, "`noise` has no effect"),
         ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
         ({"model": "resnet50", "depth": 28}, "choose model from: wide_resnet"),
     ],
@@ -211,7 +222,12 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tiny, tmp_path, run_script):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
-    [{"strategy": "free", "replays": 2}, {"strategy": "fast", "optimizer": "adam"}],
+    [
+        {"strategy": "free", "replays": 2},
+        {"strategy": "fast", "optimizer": "adam"},
+        {"ema": 0.9, "select": "best", "label_smoothing": 0.1, "awp_gamma": 0.01},
+        {"ema": 0.9, "strategy": "n_fgsm", "attack_dtype": "bfloat16"},
+    ],
 )
 def test_killed_runs_of_other_strategies(change, tiny, tmp_path, run_script):
     given = {name: tiny[name] for name in tiny.keys() - {"steps"}} | change
@@ -234,6 +250,37 @@ def test_a_finished_run_is_whole_and_trains_no_more(tiny, tmp_path, monkeypatch)
     again = train.train(chosen, tmp_path)
     assert again == record
     assert "1 epochs in" in train.report(again, tmp_path)
+
+
+def test_what_is_kept_is_the_average_of_the_best_epoch(tiny, tmp_path):
+    """The classifier is what validation measured in the epoch that run.json names."""
+    given = {"ema": 0.5, "select": "best", "learning_rate": 0.5, "schedule": "constant"}
+    chosen = settings.resolve(tiny | given)
+    record = train.train(chosen, tmp_path)
+    rows = RunDirectory(tmp_path, chosen.to_dict()).rows()
+    robust = [float(row["val_robust_accuracy"]) for row in rows]
+    assert record["selected_on"] == "validation"
+    assert record["selected_epoch"] == 1 + int(np.argmax(robust))
+    assert robust[-1] < max(robust)  # else this shows nothing
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    x, y, _ = train.datasets.arrays(tiny["dataset"], "validation")
+    count = chosen.validation_examples
+    logs = model.evaluate(
+        x[:count], y[:count], batch_size=min(count, 128), return_dict=True, verbose=0
+    )
+    row = rows[record["selected_epoch"] - 1]
+    for name in ("accuracy", "loss", "robust_accuracy"):
+        assert logs[name] == pytest.approx(float(row[f"val_{name}"]), rel=1e-4), name
+    # The last epoch's own average is no better, and not the weights of its last step.
+    last = settings.resolve(tiny | given | {"select": "last"})
+    other = train.train(last, tmp_path / "last")
+    assert other["selected_epoch"] == len(rows)
+    model = keras.saving.load_model(tmp_path / "last" / "model.keras")
+    logs = model.evaluate(
+        x[:count], y[:count], batch_size=min(count, 128), return_dict=True, verbose=0
+    )
+    for name in ("accuracy", "loss", "robust_accuracy"):
+        assert logs[name] == pytest.approx(float(rows[-1][f"val_{name}"]), rel=1e-4)
 
 
 @pytest.fixture(scope="module")
