@@ -120,10 +120,13 @@ def _build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
         return mpat.training.NFGSMTraining(threat_model, **common)
     if settings.strategy == "trades":
         common["beta"] = settings.beta
+    if settings.strategy == "mtl_ibp":
+        common["bound_weight"] = settings.bound_weight
     kinds = {
         "pgd": mpat.training.PGDTraining,
         "logit_pairing": mpat.training.LogitPairingTraining,
         "trades": mpat.training.TRADESTraining,
+        "mtl_ibp": mpat.training.MTLIBPTraining,
         "feature_scattering": mpat.training.FeatureScatteringTraining,
     }
     return kinds[settings.strategy](threat_model, steps=settings.steps, **common)

@@ -113,6 +113,7 @@ CHOICES = {
         "free",
         "logit_pairing",
         "trades",
+        "mtl_ibp",
         "feature_scattering",
         "atld",
     ),
@@ -133,7 +134,13 @@ CHOICES = {
     "select": ("last", "best"),
     "jit": ("auto", "true", "false"),
 }
-_PGD = ("pgd", "logit_pairing", "trades", "feature_scattering")  # several steps
+_PGD = (
+    "pgd",
+    "logit_pairing",
+    "trades",
+    "mtl_ibp",
+    "feature_scattering",
+)  # several steps
 _HEADLESS = ("standard", "atld", *_PGD[1:])  # unless a head is asked for
 _SINGLE = ("fast", "n_fgsm")  # one step
 _SMOOTHED = ("feature_scattering", "atld")  # smooth labels in their own way
@@ -143,11 +150,12 @@ _NEEDS = {
     "steps": ("strategy", _PGD),
     "step_size": ("strategy", (*_PGD, *_SINGLE)),
     "noise": ("strategy", ("n_fgsm",)),
+    "bound_weight": ("strategy", ("mtl_ibp",)),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
     "warmup_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
     "norm_mode": ("strategy", (*_PGD, *_SINGLE, "atld")),
-    "attack_dtype": ("strategy", ("pgd", "logit_pairing", *_SINGLE)),
+    "attack_dtype": ("strategy", ("pgd", "logit_pairing", "mtl_ibp", *_SINGLE)),
     "awp_gamma": ("strategy", tuple(s for s in _STRATEGIES if s != "standard")),
     "label_smoothing": (
         "strategy",
@@ -199,6 +207,7 @@ class Settings:
     step_size: float | str | None
     beta: float | None
     noise: float | None
+    bound_weight: float | None
     replays: int
     warmup_epochs: int
     prototypes_per_class: int | list[int]
@@ -328,6 +337,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "drops": None,
         "beta": None,
         "noise": None,
+        "bound_weight": None,
         "attack_dtype": None,
         "awp_gamma": None,
         "ema": None,
@@ -357,6 +367,8 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
     if strategy == "trades":
         values |= {"steps": row.trades_steps, "step_size": row.trades_step_size}
         values["beta"] = row.trades_beta
+    if strategy == "mtl_ibp":
+        values["bound_weight"] = 0.2
     if strategy == "feature_scattering":
         values |= {"steps": 1, "step_size": None}
     if "pretrain" in chosen:

@@ -230,6 +230,7 @@ _COUNTS_OR_ZERO = {
 _NUMBERS = {
     "head_weight": "lambda_1.",
     "beta": "Factor on the divergence (trades).",
+    "bound_weight": "Factor on the loss of interval bounds (mtl_ibp).",
     "noise": "Radius of the random starts in epsilons (n_fgsm).",
     "awp_gamma": "Adversarial weight perturbation: 0.01; 0.005 with trades.",
     "ema": "Momentum of an average of the weights, which is what is kept: 0.999.",

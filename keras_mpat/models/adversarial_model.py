@@ -15,18 +15,18 @@ from keras_mpat.attacks import Attack
 from keras_mpat.layers import Head
 from keras_mpat.layers.head import main_view
 from keras_mpat.models import checks, forward
+from keras_mpat.models.companions import Companions, Untracked
 from keras_mpat.models.embedding import feature_model, layer_path
 from keras_mpat.models.epoch_monitor import CollapseMetric
 from keras_mpat.models.fitting import Fitting
 from keras_mpat.models.steps import Steps
 from keras_mpat.models.terms import Terms
-from keras_mpat.models.twin import Twin, check_twin
 from keras_mpat.objectives import class_ids
 from keras_mpat.training import Strategy
 
 
 @keras.saving.register_keras_serializable("keras_mpat")
-class AdversarialModel(Steps, Terms, Fitting, keras.Model):
+class AdversarialModel(Steps, Terms, Fitting, Companions, keras.Model):
     """Trains a Keras classifier to withstand attacks, with `compile` and `fit`.
 
     The training loss is CE + head_weight * L_head + regularizer_weight * L_norm (MPAT,
@@ -168,23 +168,9 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
         """Inputs -> [logits, embedding], if a head, a norm or `embed` asked for it."""
         return self._features and self._features.model
 
-    @property
-    def twin(self) -> Twin:
-        """The classifier as an attack with a dtype of its own sees it."""
-        return self._twin.model
-
-    def build_twin(self, dtype: str) -> None:
-        """Makes the twin; see `AttackStrategy`'s `attack_dtype`.
-
-        Raises:
-            ValueError: predictions are those of the head, or a subclassed classifier.
-        """
-        check_twin(self.classifier, self.predict_from, dtype)
-        self._twin = _Untracked(Twin(self.classifier, dtype))
-
     def _find_features(self) -> None:
         found = feature_model(self.classifier, self.feature_layer)
-        self._features = _Untracked(found)
+        self._features = Untracked(found)
 
     @property
     def predictor(self) -> keras.Model:
@@ -235,10 +221,3 @@ class AdversarialModel(Steps, Terms, Fitting, keras.Model):
         for part in parts:
             config[part] = deserialize(config[part], custom_objects=custom_objects)
         return cls(config.pop("classifier"), **config)
-
-
-class _Untracked:
-    """Holds a model on the classifier's layers, hidden from the tracking of Keras."""
-
-    def __init__(self, model):
-        self.model = model

@@ -41,6 +41,10 @@ STRATEGIES = {
         training.FreeTraining(BALL, replays=2, batch_size=BATCH)
     ),
     "awp-trades": training.AWPTraining(training.TRADESTraining(BALL, steps=2), 0.005),
+    "mtl_ibp": training.MTLIBPTraining(BALL, steps=2),
+    "mtl_ibp-l2": training.MTLIBPTraining(
+        mpat.L2(0.15), steps=2, bound_weight=0.5, warmup_epochs=1
+    ),
     "logit_pairing": training.LogitPairingTraining(BALL, steps=2),
 }
 if backend.NAME == "tensorflow":  # refused on JAX

@@ -7,6 +7,7 @@ from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat import training
+from keras_mpat.models import interval
 from tests import toy
 from tests.contracts.strategies_table import BALL, BATCH, COUPLED, STRATEGIES
 
@@ -84,8 +85,11 @@ def steps(model, count=3, size=BATCH, **kwargs):
     return logs
 
 
-def test_a_whole_training(name):
+def test_a_whole_training(name, monkeypatch):
     """One test: several workers would train a shared model several times."""
+    for known in ("_PASSING", "_KNOWN"):  # of bounds, which the counter does not change
+        kinds = [*getattr(interval, known), CallCounter]
+        monkeypatch.setattr(interval, known, tuple(kinds))
     model, history, recorder = trained(name)
     _check_logs({k: v for k, v in history.items() if k not in model.strategy.logged})
     assert set(model.strategy.logged) <= set(history)
@@ -210,10 +214,15 @@ def test_zero_weights_are_no_head_and_no_regularizer(strategy):
     )
     logs, zero_logs = steps(plain, 2), steps(zero, 2)
     assert "head_loss" in zero_logs and "head_loss" not in logs
+    # Of bounds, a kernel has a third gradient, and floats depend on the order of three.
+    rounding = 1e-6 if isinstance(strategy, training.MTLIBPTraining) else 0
     for key in ("loss", "ce_loss", "accuracy"):
-        assert zero_logs[key] == logs[key], key
+        assert zero_logs[key] == pytest.approx(logs[key], rel=rounding, abs=0), key
     toy.assert_same(
-        toy.values(zero.classifier.variables), toy.values(plain.classifier.variables)
+        toy.values(zero.classifier.variables),
+        toy.values(plain.classifier.variables),
+        rtol=10 * rounding,
+        atol=rounding,
     )
 
 

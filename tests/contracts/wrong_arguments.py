@@ -253,6 +253,13 @@ STRATEGIES = {
         "training.NFGSMTraining(ball, noise=50)"
     ),
     "step_size below 0 in N-FGSM": "training.NFGSMTraining(ball, step_size=-0.1)",
+    "a bound_weight below 0": "training.MTLIBPTraining(ball, bound_weight=-1)",
+    "no steps beside bounds": "training.MTLIBPTraining(ball, steps=0)",
+    "bounds of a net with batch-free normalization": (
+        "toy.model(training.MTLIBPTraining(ball), classifier=keras.Sequential("
+        "[keras.Input((4,)), keras.layers.LayerNormalization(name='norm'), "
+        "keras.layers.Dense(2)]))"
+    ),
     "a ball for AWP": "training.AWPTraining(ball)",
     "AWP of AWP": (
         "training.AWPTraining(training.AWPTraining(training.StandardTraining()))"

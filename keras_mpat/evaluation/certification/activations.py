@@ -6,24 +6,11 @@ import numpy as np
 from keras import activations, layers
 
 from keras_mpat.evaluation.certification.rules import Hinge, Monotone, Rule
+from keras_mpat.models.interval import MONOTONE
 
 SUPPORTED = (
     "dense, convolution, pooling, normalization and reshaping layers, Dropout, Add, "
     "Concatenate, and activations that never fall (ReLU, tanh, ELU, ...)"
-)
-_MONOTONE = (
-    activations.celu,
-    activations.elu,
-    activations.exponential,
-    activations.hard_sigmoid,
-    activations.hard_tanh,
-    activations.log_sigmoid,
-    activations.relu6,
-    activations.selu,
-    activations.sigmoid,
-    activations.softplus,
-    activations.softsign,
-    activations.tanh,
 )
 
 
@@ -36,7 +23,7 @@ def activation_rules(layer, inputs) -> list[Rule]:
         return [Hinge()]
     if function is activations.leaky_relu:
         return [Hinge(0.2)]
-    if any(function is known for known in _MONOTONE):
+    if any(function is known for known in MONOTONE):
         return [Monotone(function)]
     if type(function) in ACTIVATION_LAYERS:
         return ACTIVATION_LAYERS[type(function)](function, inputs)
