@@ -1,0 +1,137 @@
+"""examples/reproduce.py: its tables against the papers', its pages, and small runs."""
+
+import json
+import types
+
+import numpy as np
+import papers
+import pytest
+import reproduce
+import reproduced_table
+import reproduction
+from reproduction import METHODS, SCALES, TABLES
+
+import keras_mpat as mpat
+from keras_mpat.evaluation import RobustnessResult
+
+ELSEWHERE = {"clean", "transfer", "20 x PGD-100", "AutoAttack"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_and_columns_are_those_of_the_paper(name):
+    """No number of the paper is left out by a slip, and each of ours can be made."""
+    table = TABLES[name]
+    paper = papers.table(table.paper)
+    attacks = reproduction.white_box(mpat.Linf(0.3)).keys() | ELSEWHERE
+    rows = [row for _, row in table.rows if row is not None]
+    assert set(table.methods) <= set(METHODS)
+    for pairs in table.datasets.values():
+        for dataset, theirs in pairs:
+            for method in table.methods:
+                reproduction.resolve(dataset, method, 0, "full")
+            known = {row["method"] for row in paper.rows if row["dataset"] == theirs}
+            if name != "mpat-fig3":  # a picture
+                assert set(rows) == known
+                for column in paper.columns:
+                    if column != "training time":  # "minutes"
+                        assert column in {theirs for _, theirs in table.columns}
+    ours = {a for a, _ in table.rows} if table.by_attack else set()
+    assert ours | {attack for attack, _ in table.columns} <= attacks
+
+
+def test_scales_change_what_they_say():
+    small = reproduction.resolve("mnist", "MPAT + ACL", 3, "smoke")
+    assert (small.filters, small.epochs, small.seed) == ([2, 4], 1, 3)
+    assert (small.pretrain, small.head) == ("acl", "soft_triple")
+    cpu = reproduction.resolve("mnist_2", "Free", 0, "cpu")
+    assert (cpu.epochs, cpu.pretrain, cpu.train_examples) == (2, None, None)
+    full = reproduction.resolve("cifar10_2", "MPAT, K = 3/4", 0, "full")
+    assert (full.epochs, full.model, full.prototypes_per_class) == (
+        120,
+        "resnet18",
+        [3, 4],
+    )
+    names = {
+        (run[0], run[1], run[2], json.dumps(run[3].to_dict()))
+        for table in TABLES.values()
+        for run in reproduce.runs(table, "cpu", [0]).values()
+    }
+    files = {name for t in TABLES.values() for name in reproduce.runs(t, "cpu", [0])}
+    assert len(names) == len(files)  # a file is one training, whatever the table
+
+
+def _cell(share, minutes=2.0):
+    attacks = [*reproduction.white_box(mpat.Linf(0.3)), *sorted(ELSEWHERE)]
+    attacked = {name: [share, 100] for name in attacks}
+    return {"attacked": attacked, "minutes": minutes}
+
+
+def _verdicts(folder, dataset, method, seed, robust):
+    """A file of verdicts for 100 images, the first `robust` of which withstand."""
+    flags = np.arange(100) < robust
+    result = RobustnessResult(np.ones(100, bool), flags, (), 0.0, 0)
+    path = reproduced_table.verdicts(
+        folder, reproduced_table.run_name(dataset, method, seed)
+    )
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(json.dumps(result.to_dict()))
+
+
+def test_a_page_has_both_numbers_and_says_better_only_with_a_reason(tmp_path):
+    found = {}
+    for method, robust in (("PGD-AT", 60), ("MPAT", 90), ("TLA", 62)):
+        for seed in range(3):
+            found["mnist", method, seed] = _cell((robust + seed) / 100)
+            _verdicts(tmp_path, "mnist", method, seed, robust + seed)
+    text = reproduced_table.markdown("mpat-2", "cpu", found, tmp_path)
+    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert "94.93* / 91.0 (90.0) | 3 | 91.0 (90.0) | 87.2 to 93.7" in lines["MPAT"]
+    assert "+30.0, p = " in lines["MPAT"] and "better" in lines["MPAT"]
+    assert "+2.0, p = 0.12: undecided" in lines["TLA"]
+    assert "RoCL" not in lines  # no run of it is finished
+    assert "| – | 2.0 |" in lines["PGD-AT"]
+
+
+def test_pictures_of_what_has_a_number(tmp_path):
+    found = {
+        ("mnist_2", f"MPAT, K = {k}", s): _cell(0.5 + k / 100 + s / 50)
+        for k in (1, 2, 10)
+        for s in (0, 1)
+    }
+    path = tmp_path / "fig3.svg"
+    reproduced_table.draw("mpat-fig3", "cpu", found, path)
+    assert "prototypes per class" in path.read_text()
+    reproduced_table.draw("mpat-2", "cpu", found, tmp_path / "none.svg")
+    assert not (tmp_path / "none.svg").exists()
+
+
+def _given(tmp_path, table, **more):
+    given = {"table": table, "scale": "smoke", "seeds": ["0"], "data_dir": None}
+    given |= {"results": tmp_path / "results", "run_dir": tmp_path / "runs"}
+    given |= {"minutes": 1e9, "parts": 1, "part": 0}
+    return types.SimpleNamespace(**given | more)
+
+
+def test_wrong_names_are_told_before_anything_runs(tmp_path):
+    with pytest.raises(ValueError, match="`table` must be one of mpat-1"):
+        reproduce.reproduce(_given(tmp_path, "mpat-9"))
+    with pytest.raises(ValueError, match="`scale` must be one of smoke"):
+        reproduce.reproduce(_given(tmp_path, "mpat-2", scale="gpu"))
+    with pytest.raises(ValueError, match="`seeds` must be integers"):
+        reproduce.reproduce(_given(tmp_path, "mpat-2", seeds=["a"]))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLES)
+def test_each_table_at_the_smallest_scale(name, tmp_path):
+    text = reproduce.reproduce(_given(tmp_path, name))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    parts = len(TABLES[name].datasets["smoke"])
+    assert len(rows) == parts * (2 + len(TABLES[name].rows))
+    # What is finished is not made again.
+    again = reproduce.reproduce(_given(tmp_path, name, minutes=0.0))
+    assert again == text
+    files = list((tmp_path / "results" / "smoke" / "runs").iterdir())
+    assert len(files) == len(reproduce.runs(TABLES[name], "smoke", [0]))
+    assert set(SCALES) == set(TABLES[name].datasets)
