@@ -153,12 +153,16 @@ def _check(view) -> None:
             _check(graph.functional(layer))
         elif type(layer) not in _KNOWN or not _never_falls(layer):
             _refuse(f"layer {layer.name!r} of type {type(layer).__name__}")
+        elif getattr(layer, "padding", None) == "causal":
+            _refuse(f"layer {layer.name!r} with causal padding")
+        elif layer.compute_dtype != "float32":
+            _refuse(f"layer {layer.name!r} that computes in {layer.compute_dtype}")
 
 
 def _never_falls(layer) -> bool:
     """Whether what it does to each number alone is monotone."""
-    slope = getattr(layer, "negative_slope", 0.0)
-    if slope < 0 or float(getattr(layer, "alpha", 0.0) or 0.0) < 0:
+    numbers = [getattr(layer, name, 0.0) for name in ("negative_slope", "alpha")]
+    if min(numbers) < 0:
         return False
     activation = getattr(layer, "activation", activations.linear)
     if type(activation) in _APPLIED:
@@ -170,7 +174,8 @@ def _refuse(received: str) -> None:
     raise ValueError(
         "`classifier` must consist of layers with interval bounds: dense, convolution, "
         "pooling, normalization and reshaping layers, Dropout, Add, Concatenate, and "
-        f"activations that never fall. Received: {received}. Train it with PGDTraining."
+        f"activations that never fall, in float32. Received: {received}. Train it with "
+        "PGDTraining."
     )
 
 

@@ -113,6 +113,7 @@ def test_gradients_reach_every_weight():
         layers.LeakyReLU(negative_slope=0.1),
         layers.Dense(3, activation="swish"),
         layers.Dense(3, activation="softmax"),
+        layers.Dense(3, dtype="mixed_bfloat16"),
         layers.LayerNormalization(),
         layers.PReLU(),
         layers.Lambda(lambda x: -x),
@@ -124,4 +125,13 @@ def test_other_layers_are_refused(layer):
         layer.negative_slope = -0.5
     classifier = keras.Sequential([keras.Input((4,)), layer, layers.Dense(2)])
     with pytest.raises(ValueError, match=f"Received: layer {layer.name!r}"):
+        IntervalBounds(classifier)
+
+
+def test_causal_convolutions_are_refused():
+    layer = layers.Conv1D(2, 2, padding="causal", name="late")
+    classifier = keras.Sequential(
+        [keras.Input((5, 2)), layer, layers.Flatten(), layers.Dense(2)]
+    )
+    with pytest.raises(ValueError, match="'late' with causal padding"):
         IntervalBounds(classifier)
