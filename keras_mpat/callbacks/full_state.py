@@ -73,7 +73,7 @@ class FullState(keras.callbacks.Callback):
         ):
             raise ValueError(
                 "`of` must be a list of callbacks. Received: "
-                f"of={of!r}. Pass [stopping, merging]."
+                f"{_in_words(of)}. Pass [stopping, merging]."
             )
         self.folder = Path(folder)
         self.of = list(of)
@@ -240,3 +240,10 @@ class FullState(keras.callbacks.Callback):
     def _release(self) -> None:
         self._termination.release()
         locks.release(self.folder / ".lock")
+
+
+def _in_words(value) -> str:
+    """What was given, without addresses."""
+    if isinstance(value, (list, tuple)):
+        return f"of=[{', '.join(type(each).__name__ for each in value)}]"
+    return f"of={type(value).__name__}"

@@ -371,6 +371,15 @@ CALLBACKS = {
     "merging without a head": (
         "model.fit(x, y, callbacks=[callbacks.PrototypeMerging()])"
     ),
+    "no state to keep": "callbacks.FullState('state', keep=0)",
+    "a state after no batch": "callbacks.FullState('state', every=0)",
+    "a callback beside FullState that is no list": (
+        "callbacks.FullState('state', of=callbacks.PrototypeMerging())"
+    ),
+    "a callback that FullState shall keep and fit does not have": (
+        "model.fit(x, y, callbacks=[callbacks.FullState('state', "
+        "of=[keras.callbacks.EarlyStopping()])])"
+    ),
 }
 MODELS = {
     "a classifier that is a class": "AdversarialModel(keras.Sequential, strategy=pgd)",
