@@ -152,3 +152,16 @@ def build_schedule(settings: Settings, steps: int, updates_per_batch: int):
             replays=updates_per_batch,
         )
     return rate
+
+
+def stream_options(settings: Settings) -> dict[str, Any]:
+    """What `datasets.load` needs for the training images, besides where they are."""
+    options: dict[str, Any] = {
+        "batch_size": settings.batch_size,
+        "limit": settings.train_examples,
+        "seed": settings.seed,
+    }
+    if settings.shift is not None:  # in place of what the data set prescribes
+        augment = datasets.PadCropFlip(padding=settings.shift, flip=False)
+        options["augment"] = augment
+    return options

@@ -231,6 +231,7 @@ class Settings:
     label_smoothing: float | None
     select: str | None
     train_examples: int | None
+    shift: int | None
     validation_steps: int
     validation_examples: int
     seed: int
@@ -353,6 +354,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "schedule": schedule,
         "norm_mode": "eval",
         "train_examples": None,
+        "shift": None,
         "validation_steps": 10,
         "validation_examples": 512,
         "seed": 0,

@@ -21,7 +21,7 @@ import refinements
 import settings as run_settings
 from absl import app, flags, logging
 from boards import boards
-from building import build
+from building import build, stream_options
 from encoders import begin
 from merging import merging_callbacks, write_merging
 from run_directory import Recorder, RunDirectory, in_words
@@ -61,9 +61,8 @@ def train(
     if run.record()["finished"]:
         return run.record()
     devices = distribution.strategy(distribute, settings)
-    stream = {"batch_size": settings.batch_size, "limit": settings.train_examples}
     where = {"data_dir": data_dir, "image_size": settings.image_size}
-    stream |= {"seed": settings.seed, **where}
+    stream = stream_options(settings) | where
     steps = len(datasets.load(settings.dataset, "train", **stream))
     with distribution.scope(devices):
         model = build(settings, steps, **where)
@@ -226,6 +225,7 @@ _COUNTS_OR_ZERO = {
     "warmup_epochs": "Epochs in which epsilon grows from 0.",
     "validation_steps": "PGD steps of the validation attack; 0: none.",
     "seed": "Seed of weights, data order and attacks.",
+    "shift": "Pixels that training images move at random, without a mirror.",
 }
 _NUMBERS = {
     "head_weight": "lambda_1.",

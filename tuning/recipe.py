@@ -10,11 +10,12 @@ from typing import Any
 
 import keras
 import settings as run_settings
-from building import build
+from building import build, stream_options
 from encoders import begin
+from merging import merging_callbacks
+from refinements import watching
 
 from keras_mpat import datasets
-from keras_mpat.callbacks import PrototypeMerging
 from keras_mpat.tuning import SearchSpace
 from keras_mpat.tuning.searchable import SearchableHyperModel
 
@@ -72,19 +73,12 @@ class RecipeHyperModel(SearchableHyperModel):
 
     def stream(self, values: dict[str, Any], *, seed: int, epoch: int):
         settings = self.settings(values, seed=seed)
-        return datasets.load(
-            settings.dataset,
-            "train",
-            batch_size=settings.batch_size,
-            limit=settings.train_examples,
-            seed=seed,
-            epoch=epoch,
-            **self.where,
-        )
+        options = stream_options(settings) | self.where
+        return datasets.load(settings.dataset, "train", epoch=epoch, **options)
 
     def callbacks(self, values: dict[str, Any]) -> list[keras.callbacks.Callback]:
-        threshold = self.settings(values, seed=0).merge_threshold
-        return [PrototypeMerging(threshold)] if threshold else []
+        settings = self.settings(values, seed=0)
+        return [*merging_callbacks(settings), *watching(settings, Path())]
 
     def identity(self) -> dict[str, Any]:
         every, tuned = self.first.to_dict(), self.space.tuned

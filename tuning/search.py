@@ -30,12 +30,14 @@ from keras_mpat.tuning.reading import summary  # noqa: E402
 
 # Searched unless they are given, where the head uses them.
 PAPER = ("head_weight", "prototypes_per_class")
+# Settings that are no flags here as they are in train.py: a score is a mean of epochs.
+_OWN = (*DIMENSIONS, "seed", "select")
 _SMALL = {"digits": 8, "digits_2": 8}  # trials of the embedded example
 
 
 def define_flags() -> None:
     """The command line."""
-    training_script.define_settings(without=(*DIMENSIONS, "seed"))
+    training_script.define_settings(without=_OWN)
     flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.")
     flags.DEFINE_string("search_dir", None, "Folder of the search; runs/search_<data>.")
     flags.DEFINE_enum("tuner", "bayesian", list(TUNERS), "How points are chosen.")
@@ -98,7 +100,7 @@ def main(arguments: list[str]) -> None:
         raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
     values = flags.FLAGS
     try:
-        given = training_script.given_flags(without=(*DIMENSIONS, "seed"))
+        given = training_script.given_flags(without=_OWN)
         hyper_model = recipe.RecipeHyperModel(given, space_of(given), values.data_dir)
         dataset = hyper_model.first.dataset
         folder = values.search_dir or f"runs/search_{dataset}".replace(":", "_")

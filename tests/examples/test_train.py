@@ -87,6 +87,17 @@ def test_strategies_are_built_as_published_unless_told():
     assert strategy == mpat.training.FeatureScatteringTraining(ball)
 
 
+def test_images_move_only_where_that_is_asked_for():
+    digits = settings.resolve({"dataset": "digits_2", "seed": 3})
+    assert "augment" not in building.stream_options(digits)
+    moved = settings.resolve({"dataset": "digits_2", "seed": 3, "shift": 2})
+    options = building.stream_options(moved)
+    assert options.pop("augment") == building.datasets.PadCropFlip(
+        padding=2, flip=False
+    )
+    assert options == {"batch_size": 64, "limit": None, "seed": 3}
+
+
 def test_steps_of_the_schedule_are_counted_in_effective_epochs():
     free = settings.resolve({"dataset": "cifar10", "preset": "mpat-free"})
     rate = building.build_schedule(free, steps=10, updates_per_batch=8)

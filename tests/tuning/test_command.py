@@ -57,8 +57,13 @@ def parse(monkeypatch):
     return read
 
 
-def test_the_command_of_a_point_trains_exactly_what_its_trial_did(tmp_path, parse):
-    hyper_model = recipe.RecipeHyperModel(_TINY, _SPACE)
+@pytest.mark.parametrize(
+    "more", [{}, {"ema": 0.5, "label_smoothing": 0.1, "shift": 1}], ids=["plain", "ema"]
+)
+def test_the_command_of_a_point_trains_exactly_what_its_trial_did(
+    more, tmp_path, parse
+):
+    hyper_model = recipe.RecipeHyperModel(_TINY | more, _SPACE)
     values = _SPACE.values({"head_weight": 1.0, "prototypes_per_class": "2/3"})
     values |= {"tau": 0.3}
     job = Job(str(tmp_path / "t"), "0", values, "val_robust_accuracy", epochs=2)
@@ -75,7 +80,7 @@ def test_the_command_of_a_point_trains_exactly_what_its_trial_did(tmp_path, pars
 
 def _space(parse, monkeypatch, *arguments):
     parse(search_script, *arguments)
-    without = (*search_script.DIMENSIONS, "seed")
+    without = (*search_script.DIMENSIONS, "seed", "select")
     return search_script.space_of(training_script.given_flags(without=without))
 
 
