@@ -1,4 +1,7 @@
-"""`evaluate.py --attacks adaptive`: the attacks that know the head of a run."""
+"""Attacks that know the head of a run, or go through its saturation.
+
+`evaluate.py --attacks adaptive`, `--attacks behind`.
+"""
 
 import warnings
 from pathlib import Path
@@ -25,13 +28,7 @@ def adaptive(
     Raises:
         ValueError: the run has no head, or there is no model.keras.
     """
-    path = Path(run_dir) / "model.keras"
-    if not path.exists():
-        raise ValueError(
-            f"`run_dir` must hold model.keras, which has the head. Received: "
-            f"run_dir={run_dir}, which does not. Train it again, or leave adaptive out."
-        )
-    model = keras.saving.load_model(path, compile=False)
+    model = _whole(run_dir, "adaptive", "the head")
     if model.head is None:
         raise ValueError(
             "`attacks` can hold adaptive for a run with a head only. Received: "
@@ -47,3 +44,34 @@ def adaptive(
             train=tuple(array[:_TRAINING_IMAGES] for array in train),
             steps=100 * steps_factor,
         )
+
+
+def behind(run_dir, epsilon: float | str) -> dict[str, attacks.Attack]:
+    """AutoAttack strict with the gradients that the plain classifier cuts off.
+
+    Args:
+        run_dir: the folder of a finished run with a saturation.
+        epsilon: radius of the Linf ball.
+
+    Raises:
+        ValueError: the run has no saturation, or there is no model.keras.
+    """
+    model = _whole(run_dir, "behind", "the saturation")
+    if mpat.models.saturation_of(model.classifier) is None:
+        raise ValueError(
+            "`attacks` can hold behind for a run with a saturation only. Received: "
+            f"run_dir={run_dir}, trained without. Use strict, which needs none."
+        )
+    strict = attacks.AutoAttack(mpat.Linf(epsilon), version="strict")
+    whole = attacks.Transfer(strict, surrogate=model.classifier)
+    return {"AutoAttack strict, through the saturation": whole}
+
+
+def _whole(run_dir, name: str, what: str) -> mpat.AdversarialModel:
+    path = Path(run_dir) / "model.keras"
+    if not path.exists():
+        raise ValueError(
+            f"`run_dir` must hold model.keras, which has {what}. Received: "
+            f"run_dir={run_dir}, which does not. Train it again, or leave {name} out."
+        )
+    return keras.saving.load_model(path, compile=False)

@@ -74,7 +74,10 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
         "small_cnn": mpat.models.small_cnn,
         "wide_resnet": mpat.models.wide_resnet,
     }
-    return builders[settings.model](info.num_classes, **options)
+    classifier = builders[settings.model](info.num_classes, **options)
+    if settings.saturation is None:
+        return classifier
+    return mpat.models.behind_saturation(classifier, *settings.saturation)
 
 
 def _check_published(settings: Settings, info: datasets.DatasetInfo) -> None:

@@ -7,9 +7,10 @@
     python examples/evaluate.py --run_dir runs/atld --inference imt
 
 Works on classifier.keras, in a process that has not trained it; `adaptive` also reads
-the head in model.keras. Interrupted, the same command continues. By default the attacks
-are PGD and its relatives: a first look. Writes evaluation-<time>.json (verdicts) and
-.npz (adversarial examples); --card writes card.json and card.md, as well.
+the head in model.keras, `behind` its saturation. Interrupted, the same command
+continues. By default the attacks are PGD and its relatives: a first look. Writes
+evaluation-<time>.json (verdicts) and .npz (adversarial examples); --card writes
+card.json and card.md, as well.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
-from adaptive import adaptive
+from adaptive import adaptive, behind
 from auditing import write_audit
 from cards import write_card
 from inference import KINDS, adapted, predictor
@@ -62,6 +63,7 @@ _ALL |= {
     "autoattack": ("", attacks.AutoAttack, {}),
     "strict": ("", attacks.AutoAttack, {"version": "strict"}),
     "adaptive": ("", adaptive, {}),
+    "behind": ("", behind, {}),
 }
 
 
@@ -80,14 +82,15 @@ def suite(
         epsilon: radius of the Linf ball.
         names: which of them: fgsm, bim, pgd10, pgd50, cw, mim, targeted, noise;
             pgd100, cw100, whose steps are epsilon / 10; square, of 20 000 queries and
-            10 restarts; autoattack, strict; adaptive.
+            10 restarts; autoattack, strict; adaptive; behind.
         steps_factor: multiplies the steps of all that iterate.
         restarts: replaces the restarts of those that restart.
         num_classes: of the data; AutoAttack has another protocol for two and three.
-        run_dir: the folder of the run, for adaptive.
+        run_dir: the folder of the run, for adaptive and behind.
 
     Raises:
-        ValueError: an unknown name, or adaptive for a run without a head.
+        ValueError: an unknown name, adaptive for a run without a head, or behind for
+            one without a saturation.
     """
     chosen = {}
     for name in names:
@@ -95,6 +98,9 @@ def suite(
         title, kind, options = _ALL[name]
         if kind is adaptive:
             chosen |= adaptive(run_dir, epsilon, steps_factor=steps_factor)
+            continue
+        if kind is behind:
+            chosen |= behind(run_dir, epsilon)
             continue
         options = dict(options)
         if name in _STRONG:

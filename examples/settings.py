@@ -200,6 +200,7 @@ class Settings:
     depth: int | None
     widen: int | None
     filters: list[int] | None
+    saturation: list[float] | None
     epochs: int
     batch_size: int
     epsilon: float | str
@@ -282,6 +283,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
             )
     _check_drops(values)
     _check_shares(values)
+    _check_saturation(values)
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})
 
 
@@ -301,6 +303,15 @@ def _check_drops(values: Mapping[str, Any]) -> None:
             "`drops` must be epochs between 0 and the last, each once and in order. "
             f"Received: drops={','.join(map(str, drops))}, epochs={epochs}. Pass for "
             "example --epochs 120 --drops 60,90."
+        )
+
+
+def _check_saturation(values: Mapping[str, Any]) -> None:
+    ends = values["saturation"]
+    if ends is not None and not (len(ends) == 2 and ends[0] < ends[1]):
+        raise ValueError(
+            "`saturation` must be two ascending pixel values. Received: saturation="
+            f"{','.join(map(str, ends))}. For MNIST at 0.3 pass 0.31,0.69."
         )
 
 
@@ -330,6 +341,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "depth": None,
         "widen": None,
         "filters": None,
+        "saturation": None,
         "image_size": None,
         "pretrain": None,
         "pretrain_epochs": None,

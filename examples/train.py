@@ -105,7 +105,7 @@ def train(
     if run.writes:
         write_merging(run.path, merging)
         run.save(model, run.model)
-        run.save(model.classifier, run.classifier)
+        run.save(mpat.models.plain(model.classifier), run.classifier)
         chosen = refinements.selection(settings, run.rows())
         run.update(**_result(run), **chosen, finished=True)
         shutil.rmtree(run.state)
@@ -190,7 +190,7 @@ def define_settings(*, without=()) -> None:
     define(flags.DEFINE_integer, _COUNTS, lower_bound=1)
     define(flags.DEFINE_integer, _COUNTS_OR_ZERO, lower_bound=0)
     define(flags.DEFINE_float, _NUMBERS, lower_bound=0.0)
-    define(flags.DEFINE_list, _LISTS)
+    define(flags.DEFINE_list, _LISTS | _PAIRS)
 
 
 _CHOICES = {
@@ -258,13 +258,19 @@ _LISTS = {
 }
 
 
+_PAIRS = {
+    "saturation": "Pixels that become 0 and 1, what is outside is cut off: 0.31,0.69.",
+}
+
+
 def given_flags(*, without=()) -> dict[str, Any]:
     """The settings that the command line gives, converted from text.
 
     Args:
         without: as for `define_settings`.
     """
-    tables = _CHOICES, _COUNTS, _COUNTS_OR_ZERO, _NUMBERS, _LENGTHS, _LISTS, _TEXTS
+    tables = [_CHOICES, _COUNTS, _COUNTS_OR_ZERO, _NUMBERS, _LENGTHS, _LISTS, _TEXTS]
+    tables.append(_PAIRS)
     named = [name for table in tables for name in table]
     named = [name for name in named if name not in without]
     given = {name: flags.FLAGS[name].value for name in named}
@@ -272,6 +278,8 @@ def given_flags(*, without=()) -> dict[str, Any]:
         given[name] = length(given[name])
     for name in set(_LISTS) & given.keys():
         given[name] = _whole_numbers(name, given[name])
+    for name in set(_PAIRS) & given.keys():
+        given[name] = _numbers(name, given[name])
     prototypes = given.get("prototypes_per_class")
     if prototypes is not None and len(prototypes) == 1:
         given["prototypes_per_class"] = prototypes[0]
@@ -288,6 +296,16 @@ def length(text: str | None) -> float | str | None:
         raise ValueError(
             "`epsilon` and `step_size` must be numbers (pixels in [0, 1]) or "
             f"fractions. Received: {text!r}. For 8 gray levels pass 8/255."
+        ) from None
+
+
+def _numbers(name: str, parts: list[str] | None) -> list[float] | None:
+    try:
+        return None if parts is None else [float(part) for part in parts]
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must be numbers, separated by commas. Received: "
+            f"{','.join(parts or [])}. Pass for example 0.31,0.69."
         ) from None
 
 

@@ -7,7 +7,8 @@ In reading order: `lenet`, `lenet_tla`, `small_cnn`, `resnet18`, `resnet50` and
 `wide_resnet` build plain functional models; `as_logits` turns a softmax output into
 logits; `feature_model` and `find_embedding` show where the embedding is; `replace_head`
 puts a head on it; `dual_norm` gives it a second set of BatchNormalization;
-`interpolate` mixes the weights of two; `InferenceManifoldTransformation` is ATLD's
+`interpolate` mixes the weights of two; `behind_saturation` cuts off inputs, and `plain`
+makes such a classifier one of Keras alone; `InferenceManifoldTransformation` is ATLD's
 inference. Subclassed classifiers: `subclassed.py`.
 """
 
@@ -21,6 +22,7 @@ from keras_mpat.models.manifold_transformation import InferenceManifoldTransform
 from keras_mpat.models.replace_head import replace_head
 from keras_mpat.models.resnet18 import resnet18
 from keras_mpat.models.resnet50 import resnet50
+from keras_mpat.models.saturated import behind_saturation, plain, saturation_of
 from keras_mpat.models.small_cnn import small_cnn
 from keras_mpat.models.wide_resnet import wide_resnet
 
@@ -28,6 +30,7 @@ __all__ = [
     "AdversarialModel",
     "InferenceManifoldTransformation",
     "as_logits",
+    "behind_saturation",
     "dual_norm",
     "ends_in_softmax",
     "feature_model",
@@ -35,9 +38,11 @@ __all__ = [
     "interpolate",
     "lenet",
     "lenet_tla",
+    "plain",
     "replace_head",
     "resnet18",
     "resnet50",
+    "saturation_of",
     "small_cnn",
     "wide_resnet",
 ]

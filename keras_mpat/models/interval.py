@@ -14,6 +14,7 @@ References:
 import keras
 from keras import activations, layers, ops
 
+from keras_mpat.layers.saturation import Saturation
 from keras_mpat.models import _graph as graph
 
 MONOTONE = (
@@ -202,5 +203,6 @@ _APPLIED = (
     *_named("Permute ReLU Rescaling Reshape"),
     *_named("AveragePooling Cropping GlobalAveragePooling GlobalMaxPooling", _ANY),
     *_named("MaxPooling ZeroPadding", _ANY),
+    Saturation,
 )
 _KNOWN = {*_AFFINE, *_JOINING, *_PASSING, *_APPLIED}

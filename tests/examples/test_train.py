@@ -118,6 +118,8 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"strategy": "pgd", "replays": 3}, "`replays` has no effect"),
         ({"strategy": "pgd", "beta": 3.0}, "`beta` has no effect with strategy=pgd"),
         ({"head": "none", "prototypes_per_class": 3}, "has no effect with head=none"),
+        ({"saturation": [0.7, 0.3]}, "`saturation` must be two ascending"),
+        ({"saturation": [0.7]}, "`saturation` must be two ascending"),
         ({"ema": 1.5}, "`ema` must lie between 0 and 1"),
         ({"label_smoothing": 0.0}, "`label_smoothing` must lie between"),
         ({"strategy": "atld", "label_smoothing": 0.1}, "no effect with strategy=atld"),
@@ -294,6 +296,36 @@ def test_what_is_kept_is_the_average_of_the_best_epoch(tiny, tmp_path):
         assert logs[name] == pytest.approx(float(rows[-1][f"val_{name}"]), rel=1e-4)
 
 
+def test_a_saturated_run_keeps_a_plain_classifier_and_is_attacked_through_it(
+    tiny, tmp_path
+):
+    """The file is of Keras' layers; attacks through the layer see what it hides."""
+    given = {"saturation": [0.45, 0.55], "epochs": 2, "epsilon": 0.3}
+    chosen = settings.resolve(tiny | given)
+    train.train(chosen, tmp_path)
+    classifier = keras.saving.load_model(tmp_path / "classifier.keras")
+    kinds = [type(layer) for layer in classifier.layers[1:3]]
+    assert kinds == [keras.layers.Rescaling, keras.layers.ReLU]
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    x, _, _ = train.datasets.arrays(tiny["dataset"], "test")
+    np.testing.assert_allclose(
+        classifier.predict(x[:50], verbose=0),
+        model.classifier.predict(x[:50], verbose=0),
+        atol=1e-3,
+    )
+    (attack,) = evaluate.suite(0.3, names=["behind"], run_dir=tmp_path).values()
+    assert attack.surrogate.layers[1].get_config()["low"] == 0.45
+    quick = mpat.attacks.Transfer(
+        mpat.attacks.PGD(mpat.Linf(0.3), steps=5), surrogate=attack.surrogate
+    )
+    plain = mpat.attacks.PGD(mpat.Linf(0.3), steps=5, random_start=False)
+    result = evaluate.evaluate(
+        tmp_path, chosen={"through": quick, "plain": plain}, limit=60
+    )
+    accuracy = {stage.name: stage.accuracy for stage in result.stages}
+    assert accuracy["through"] < accuracy["plain"]
+
+
 @pytest.fixture(scope="module")
 def command_line():
     """Gives the script its flags, defined once in this process."""
@@ -319,6 +351,11 @@ def test_flags_become_settings(command_line):
     assert (given["prototypes_per_class"], given["epsilon"]) == (3, "4/255")
     command_line("--run_dir", "r", "--filters", "4,x")
     with pytest.raises(ValueError, match="separated by commas. Received: 4,x"):
+        train.given_flags()
+    command_line("--run_dir", "r", "--saturation", "0.3,0.7")
+    assert train.given_flags()["saturation"] == [0.3, 0.7]
+    command_line("--run_dir", "r", "--saturation", "0.3,high")
+    with pytest.raises(ValueError, match="separated by commas. Received: 0.3,high"):
         train.given_flags()
     # Each setting can be given, but for the one that only the table holds.
     known = {field.name for field in dataclasses.fields(settings.Settings)}
