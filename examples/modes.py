@@ -30,6 +30,8 @@ from keras_mpat import attacks, backend
 from keras_mpat.evaluation import evaluate_robustness, prototype_modes
 from keras_mpat.files import write_json, write_text
 
+_PROTOTYPES = ("nmi", "class_nmi", "purity", "purity_of_one", "prototypes_per_class")
+
 
 class Run(NamedTuple):
     """One run: which arm, with how many modes, seed and lambda_1."""
@@ -106,7 +108,8 @@ def measure(run: Run, settings: Settings, plan: Plan, folder: Path, *, data_dir)
         train = data.train.x, data.train.superclass
         steps = plan.attacks["adaptive_steps"]
         chosen |= against(model, ball, train, steps=steps)
-        values["prototypes"] = prototype_modes(model, x, y, mode).to_dict()
+        held = prototype_modes(model, x, y, mode).to_dict()
+        values["prototypes"] = {name: held[name] for name in _PROTOTYPES}
     state = folder / "evaluation_state"
     result = evaluate_robustness(
         predictor_of(run.arm, model),

@@ -5,6 +5,7 @@ partition = partition_of(modes=3, seed=0)   # digits of both superclasses
 data = data_of(partition, plan)
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,7 +170,7 @@ def data_of(partition, plan: Plan, *, data_dir: str | None = None) -> Data:
     options = {"data_dir": data_dir, "validation": sizes["held_out"]}
     parts = {}
     for split in ("train", "validation", "test"):
-        x, _, digits = datasets.arrays(name, split, **options)
+        x, _, digits = _arrays(name, split, **options)
         if split == "train":
             rows = balanced_rows(digits, np.ravel(partition), sizes["train_examples"])
         else:
@@ -196,6 +197,11 @@ def balanced_rows(digits: np.ndarray, chosen, count: int) -> np.ndarray:
         share = (count + number) // len(chosen)
         rows.append(np.resize(np.flatnonzero(digits == digit), share))
     return np.sort(np.concatenate(rows))
+
+
+@functools.lru_cache(maxsize=3)
+def _arrays(name: str, split: str, **options):
+    return datasets.arrays(name, split, **options)
 
 
 def _split(x: np.ndarray, digits: np.ndarray, partition) -> Split:
