@@ -155,3 +155,39 @@ def test_an_attack_on_the_oracle_goes_through_the_pooling():
     arm = modes_arms.ARMS[modes_arms.ORACLE]
     model = SimpleNamespace(classifier=classifier)
     assert modes_arms.predictor_of(arm, model).output_shape == (None, 2)
+
+
+def test_what_is_kept_is_the_average_of_the_best_epoch_on_two_classes(tmp_path):
+    """For the oracle, too, whose labels are digits, validation is of two classes."""
+    rng = np.random.default_rng(0)
+    mode = np.arange(64, dtype="int32") % 4
+    x = rng.uniform(0, 0.2, (64, 28, 28, 1)).astype("float32")
+    for place in range(4):  # a bright quarter for each
+        x[mode == place, 7 * place : 7 * place + 7] += 0.5
+    split = modes_plan.Split(x, mode // 2, mode)
+    data = modes_plan.Data(split, split, split)
+    plan = modes_plan.read_plan("smoke")
+    training = {**plan.training, "epochs": 3, "batch_size": 16, "epsilon": 0.2}
+    sizes = {**plan.data, "train_examples": 64}
+    plan = modes_plan.Plan(**{**plan.__dict__, "training": training, "data": sizes})
+    arm = modes_arms.ARMS[modes_arms.ORACLE]
+    settings = modes_arms.settings_of(plan, arm, modes=2, seed=1, weight=None)
+    model, kept = modes_arms.trained(arm, settings, 2, data, tmp_path)
+    assert len(kept["validation"]) == 3
+    best = max(kept["validation"])
+    assert kept["validation"].index(best) + 1 == kept["epoch"]
+    attack = mpat.attacks.PGD(mpat.Linf(0.2), steps=2)
+    logs: dict[str, float] = {}
+    predictor = modes_arms.predictor_of(arm, model)
+    modes_arms.Validation(predictor, split, attack).on_epoch_end(0, logs)
+    assert logs["val_robust_accuracy"] == pytest.approx(best, abs=1e-6)
+    loaded, same = modes_arms.trained(arm, settings, 2, data, tmp_path)
+    assert same == kept
+    assert all(map(np.array_equal, loaded.get_weights(), model.get_weights()))
+    x_adv = attack(predictor, ops.convert_to_tensor(x), split.superclass, noise_of(64))
+    right = np.argmax(predictor(x_adv), axis=1) == split.superclass
+    assert np.mean(right) == pytest.approx(best, abs=0.05)
+
+
+def noise_of(count):
+    return mpat.noise.of_indices(0, np.arange(count))
