@@ -200,12 +200,19 @@ def trained(
         from 1.
 
     Raises:
+        ValueError: the folder of another run.
         FloatingPointError: training ended in weights that are no numbers.
     """
     path, note = folder / "model.keras", folder / "training.json"
+    made_with = {"arm": arm.slug, "modes": modes, "settings": settings.to_dict()}
     if note.exists():
-        model = keras.saving.load_model(path, compile=False)
-        return model, json.loads(note.read_text(encoding="utf-8"))
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        if kept.pop("made_with") != json.loads(json.dumps(made_with)):
+            raise ValueError(
+                "`run_dir` must be a new folder or hold runs of the same settings. "
+                f"Received: {folder}, trained with others. Pass another folder."
+            )
+        return keras.saving.load_model(path, compile=False), kept
     folder.mkdir(parents=True, exist_ok=True)
     model = model_of(arm, settings, modes)
     attack = mpat.attacks.PGD(
@@ -235,5 +242,5 @@ def trained(
     kept = {"validation": found, "epoch": found.index(max(found)) + 1}
     with beside(path) as partial:
         model.save(partial)
-    write_json(note, kept)
+    write_json(note, {"made_with": made_with, **kept})
     return model, kept

@@ -69,7 +69,8 @@ def recovered(
         gaps = drawn[:, 2] - drawn[:, 0]
         if fraction is not None and np.mean(gaps <= 0) <= ends[0]:
             shares = (gains / np.where(gaps > 0, gaps, np.nan))[gaps > 0]
-            interval = tuple(map(float, np.quantile(shares, ends)))
+            first, last = map(float, np.quantile(shares, ends))
+            interval = first, last
     counts = [int(seen[1].sum()) - int(seen[0].sum()) for seen in flags]
     return Recovered(
         gain=float(means[1] - means[0]),
@@ -122,7 +123,7 @@ def rank_correlation(first, second) -> float | None:
     ranks = [_ranks(np.asarray(values, "float64")) for values in (first, second)]
     if len(ranks[0]) < 3 or min(np.ptp(rank) for rank in ranks) == 0:
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def accuracy(verdicts: str) -> float:

@@ -184,6 +184,9 @@ def test_what_is_kept_is_the_average_of_the_best_epoch_on_two_classes(tmp_path):
     loaded, same = modes_arms.trained(arm, settings, 2, data, tmp_path)
     assert same == kept
     assert all(map(np.array_equal, loaded.get_weights(), model.get_weights()))
+    other = modes_arms.settings_of(plan, arm, modes=2, seed=2, weight=None)
+    with pytest.raises(ValueError, match="`run_dir` must be a new.*another folder"):
+        modes_arms.trained(arm, other, 2, data, tmp_path)
     x_adv = attack(predictor, ops.convert_to_tensor(x), split.superclass, noise_of(64))
     right = np.argmax(predictor(x_adv), axis=1) == split.superclass
     assert np.mean(right) == pytest.approx(best, abs=0.05)
