@@ -21,8 +21,8 @@ import keras
 import settings as run_settings
 from building import build_classifier, build_schedule, build_strategy
 from heads import build_head
-from keras import ops
 from merging import merging_callbacks
+from modes_oracle import PooledCrossEntropy, pooled
 from modes_plan import Data, Plan, Split
 from modes_shuffled import ShuffledHead
 from refinements import MONITOR, averaging, choose, watching
@@ -43,7 +43,7 @@ class Arm:
         head: "none", "soft_triple" or "shuffled".
         prototypes: K per class; `None`: M, as many as there are modes.
         merges: whether prototypes that come close become one.
-        fine: whether it is trained on the digits, as an oracle.
+        fine: whether it is trained on the digits, as an oracle; see modes_oracle.py.
     """
 
     slug: str
@@ -111,7 +111,7 @@ def model_of(arm: Arm, settings, modes: int) -> mpat.AdversarialModel:
     ball = mpat.Linf(settings.epsilon)
     model = mpat.AdversarialModel(
         build_classifier(settings, info),
-        strategy=build_strategy(settings, ball),
+        strategy=_strategy(arm, settings, modes, ball),
         head=_head(arm, settings),
         head_weight=settings.head_weight,
         seed=settings.seed,
@@ -121,6 +121,19 @@ def model_of(arm: Arm, settings, modes: int) -> mpat.AdversarialModel:
     optimizer = keras.optimizers.SGD(rate, momentum=0.9, **averaging(settings))
     model.compile(optimizer, metrics=["accuracy"])
     return model
+
+
+def _strategy(arm: Arm, settings, modes: int, ball) -> mpat.training.Strategy:
+    if not arm.fine:
+        return build_strategy(settings, ball)
+    attack = mpat.attacks.PGD(
+        ball,
+        steps=settings.steps,
+        step_size=settings.step_size,
+        objective=PooledCrossEntropy(modes),
+    )
+    warmup = settings.warmup_epochs
+    return mpat.training.AdversarialTraining(attack, warmup_epochs=warmup)
 
 
 def _head(arm: Arm, settings) -> mpat.layers.Head | None:
@@ -138,19 +151,6 @@ def _head(arm: Arm, settings) -> mpat.layers.Head | None:
 def predictor_of(arm: Arm, model: mpat.AdversarialModel) -> keras.Model:
     """Images -> two logits: the classifier's own, or the largest of each M digits."""
     return pooled(model.classifier) if arm.fine else model.classifier
-
-
-def pooled(classifier: keras.Model) -> keras.Model:
-    """A classifier of 2M modes as one of two classes: the maximum over the members.
-
-    Args:
-        classifier: images -> logits (B, 2M), the first M of class 0.
-    """
-    (logits,) = classifier.outputs
-    members = ops.reshape(logits, (-1, 2, logits.shape[-1] // 2))
-    return keras.Model(
-        classifier.inputs[0], ops.max(members, axis=-1), name=classifier.name
-    )
 
 
 class Validation(keras.callbacks.Callback):

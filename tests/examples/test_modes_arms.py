@@ -8,6 +8,7 @@ import modes_plan
 import numpy as np
 import pytest
 from keras import ops
+from modes_oracle import PooledCrossEntropy, pooled
 from modes_shuffled import ShuffledHead
 
 import keras_mpat as mpat
@@ -135,7 +136,7 @@ def test_the_oracle_answers_with_the_largest_logit_of_each_class():
     classifier = mpat.models.lenet(6, input_shape=(6, 6, 1), filters=(2, 2), units=4)
     x = ops.convert_to_tensor(images(9))
     fine = np.asarray(classifier(x))
-    logits = np.asarray(modes_arms.pooled(classifier)(x))
+    logits = np.asarray(pooled(classifier)(x))
     assert np.array_equal(logits, np.stack([fine[:, :3].max(1), fine[:, 3:].max(1)], 1))
 
 
@@ -148,13 +149,38 @@ def test_an_attack_on_the_oracle_goes_through_the_pooling():
         tape.watch(x)
         fine = classifier(x)
         kept = tf.gather(fine[:, 3:], tf.argmax(fine[:, 3:], axis=1), batch_dims=1)
-        pooled = modes_arms.pooled(classifier)(x)[:, 1]
-    expected, gradient = tape.gradient(kept, x), tape.gradient(pooled, x)
+        second = pooled(classifier)(x)[:, 1]
+    expected, gradient = tape.gradient(kept, x), tape.gradient(second, x)
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(gradient, expected, atol=1e-6)
     arm = modes_arms.ARMS[modes_arms.ORACLE]
     model = SimpleNamespace(classifier=classifier)
     assert modes_arms.predictor_of(arm, model).output_shape == (None, 2)
+
+
+def test_training_attacks_the_oracle_through_the_pooling():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(6, 4)).astype("float32")
+    digits = np.array([0, 1, 2, 3, 1, 2], "int32")
+    objective = PooledCrossEntropy(2)
+    two = np.stack([logits[:, :2].max(1), logits[:, 2:].max(1)], 1)
+    own, other = two[np.arange(6), digits // 2], two[np.arange(6), 1 - digits // 2]
+    found = np.asarray(objective(digits, logits))
+    np.testing.assert_allclose(found, np.log1p(np.exp(other - own)), rtol=1e-5)
+    assert np.array_equal(np.asarray(objective.targeted(digits, logits)), -found)
+    assert np.array_equal(np.asarray(objective.fooled(digits, logits)), other > own)
+    plan, arm = modes_plan.read_plan("cpu"), modes_arms.ARMS[modes_arms.ORACLE]
+    settings = modes_arms.settings_of(plan, arm, modes=2, seed=0, weight=None)
+    strategy = modes_arms.model_of(arm, settings, 2).strategy
+    other = modes_arms.model_of(modes_arms.ARMS["K = M"], settings, 2).strategy
+    assert strategy.attack.objective.modes == 2
+    names = ("steps", "step_size", "threat_model", "restarts")
+    for name in names:  # otherwise the attack and its schedule are those of all arms
+        mine, theirs = getattr(strategy.attack, name), getattr(other.attack, name)
+        assert repr(mine) == repr(theirs)
+    assert strategy.warmup_epochs == other.warmup_epochs == 2
+    with pytest.raises(ValueError, match="`modes`.*modes=0.*half the number"):
+        PooledCrossEntropy(0)
 
 
 def test_what_is_kept_is_the_average_of_the_best_epoch_on_two_classes(tmp_path):
