@@ -36,13 +36,25 @@ def adaptive(
             "none."
         )
     train = datasets.arrays(split="train", **source(read(run_dir)))[:2]
+    return against(model, mpat.Linf(epsilon), train, steps=100 * steps_factor)
+
+
+def against(model, threat_model, train, *, steps: int) -> dict[str, attacks.Attack]:
+    """`evaluation.prototype_attacks` of a model without twins.
+
+    Args:
+        model: an `AdversarialModel` with a head.
+        threat_model: what the attacks may do.
+        train: (x, y), training images and labels; the first 10 000 are used.
+        steps: of each run, >= 1.
+    """
     with warnings.catch_warnings():  # a run has no twins
         warnings.filterwarnings("ignore", "prototype_attacks leaves out")
         return mpat.evaluation.prototype_attacks(
             model,
-            mpat.Linf(epsilon),
+            threat_model,
             train=tuple(array[:_TRAINING_IMAGES] for array in train),
-            steps=100 * steps_factor,
+            steps=steps,
         )
 
 
