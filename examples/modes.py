@@ -1,6 +1,6 @@
 """Do hidden modes matter for adversarial training, and do prototypes find them?
 
-    python examples/modes.py --scale smoke --results /tmp/modes    # two minutes
+    python examples/modes.py --scale smoke --results /tmp/modes    # a trial
     python examples/modes.py --minutes 95 --parts 2 --part 0       # results/plan.json
 
 Divides 2M digits of MNIST at random into two classes of M hidden modes each, trains a
