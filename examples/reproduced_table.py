@@ -50,13 +50,11 @@ def markdown(name: str, scale: str, found: dict[tuple, dict], folder: Path) -> s
         "seeds. p: exact paired permutation test on AutoAttack's verdicts against "
         f"{BASELINE} with the same seeds. Minutes: of training.\n"
     )
-    parts = [
-        _part(table, *pair, found, folder, scale) for pair in table.datasets[scale]
-    ]
+    parts = [_part(table, *pair, found, folder) for pair in table.datasets[scale]]
     return about + "".join(parts)
 
 
-def _part(table: Table, dataset, paper_dataset, found, folder: Path, scale) -> str:
+def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
     if table.by_attack:
         rows = [(table.by_attack, attack, row, "PGD10") for attack, row in table.rows]
         lines = [["attack", "paper / ours"]]

@@ -17,10 +17,8 @@ from keras_mpat.choices import check_choice
 
 _MPAT = {"strategy": "pgd", "head": "soft_triple"}
 _PLAIN = {"strategy": "pgd", "head": "none"}
-STANDARD, BASELINE = (
-    "standard",
-    "PGD-AT",
-)  # the surrogate; what others are compared with
+STANDARD = "standard"  # transferred examples are made on it
+BASELINE = "PGD-AT"  # what others are compared with
 METHODS: dict[str, dict[str, Any]] = {
     STANDARD: {"strategy": "standard", "head": "none"},
     "Fast": {"strategy": "fast", "head": "none"},

@@ -269,8 +269,8 @@ def given_flags(*, without=()) -> dict[str, Any]:
     Args:
         without: as for `define_settings`.
     """
-    tables = [_CHOICES, _COUNTS, _COUNTS_OR_ZERO, _NUMBERS, _LENGTHS, _LISTS, _TEXTS]
-    tables.append(_PAIRS)
+    counts = _COUNTS, _COUNTS_OR_ZERO
+    tables = _CHOICES, *counts, _NUMBERS, _LENGTHS, _LISTS, _PAIRS, _TEXTS
     named = [name for table in tables for name in table]
     named = [name for name in named if name not in without]
     given = {name: flags.FLAGS[name].value for name in named}

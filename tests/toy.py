@@ -36,6 +36,18 @@ def net(seed=1, batch_norm=True):
     return classifier
 
 
+def linear(classes=2, *, scale=1.0, bias=True):
+    """(classifier, kernel (D, C) and, if it has one, bias (C,)): x @ kernel + bias."""
+    rng = np.random.default_rng(3)
+    weights = [scale * rng.normal(size=(FEATURES, classes))]
+    weights += [rng.normal(size=classes)] if bias else []
+    classifier = keras.Sequential(
+        [keras.Input((FEATURES,)), layers.Dense(classes, use_bias=bias)]
+    )
+    classifier.set_weights(weights)
+    return classifier, *weights
+
+
 def named():
     """A classifier whose layers have names: "hidden", "relu", "logits"."""
     return keras.Sequential(

@@ -107,7 +107,7 @@ def _through(layer, boxes):
     if kind in _PASSING:
         return low, high
     if kind in _AFFINE:
-        product, bias = _AFFINE[kind](layer), _bias(layer)
+        product, bias = kernel_product(layer), _bias(layer)
         middle = product((low + high) / 2, layer.kernel)
         radius = product((high - low) / 2, ops.abs(layer.kernel))
         middle = middle if bias is None else middle + bias
@@ -115,6 +115,11 @@ def _through(layer, boxes):
     options = {"training": False} if kind is layers.BatchNormalization else {}
     one, other = layer(low, **options), layer(high, **options)
     return ops.minimum(one, other), ops.maximum(one, other)  # of a factor below 0
+
+
+def kernel_product(layer):
+    """(x, kernel) -> what a convolution or dense layer adds its bias to."""
+    return _AFFINE[type(layer)](layer)
 
 
 def _bias(layer):

@@ -22,15 +22,6 @@ BALL = mpat.Linf(0.1)
 GAMMA = 0.2
 
 
-def linear():
-    """(classifier, kernel (D, C), bias (C,)) with logits x @ kernel + bias."""
-    rng = np.random.default_rng(3)
-    kernel, bias = rng.normal(size=(toy.FEATURES, 2)), rng.normal(size=2)
-    classifier = keras.Sequential([keras.Input((toy.FEATURES,)), layers.Dense(2)])
-    classifier.set_weights([kernel, bias])
-    return classifier, kernel, bias
-
-
 def mean_loss(x, kernel, bias):
     logits = x.astype("float64") @ kernel + bias
     return np.mean([cross_entropy(row, c) for row, c in zip(logits, Y, strict=True)])
@@ -46,7 +37,7 @@ def moved(x, kernel, bias):
 @pytest.mark.parametrize("eager", [True, False])
 def test_one_update_against_finite_differences(eager):
     """Of a linear net, whose adversarial batch is known: a step against the margin."""
-    classifier, kernel, bias = linear()
+    classifier, kernel, bias = toy.linear()
     inner = AdversarialTraining(mpat.attacks.FGSM(BALL))
     strategy = AWPTraining(inner, gamma=GAMMA)
     model = toy.model(strategy, classifier=classifier, eager=eager, learning_rate=0.5)
@@ -129,7 +120,7 @@ def test_nothing_but_the_update_is_left():
 
 def test_dead_kernels_stay():
     """A kernel without a gradient does not move, and gives no NaN."""
-    classifier, _, _ = linear()
+    classifier, _, _ = toy.linear()
     classifier.layers[0].kernel.assign(np.zeros((toy.FEATURES, 2)))
     model = toy.model(AWPTraining(StandardTraining()), classifier=classifier)
     ((own, there),) = model.perturb(ops.convert_to_tensor(X), Y)["awp_kernels"]
@@ -173,7 +164,7 @@ def test_between_batches_the_kernels_are_their_own():
 
 def test_free_training_catches_its_input_gradient_there():
     """The perturbation of Free moves by the gradient at the moved weights."""
-    classifier, kernel, bias = linear()
+    classifier, kernel, bias = toy.linear()
     inner = FreeTraining(BALL, replays=1, batch_size=len(X))
     model = toy.model(AWPTraining(inner, gamma=GAMMA), classifier=classifier)
     model.train_on_batch(X, Y)

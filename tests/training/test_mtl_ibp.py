@@ -15,14 +15,6 @@ X, Y = toy.data(32)
 BALL = mpat.Linf(0.1)
 
 
-def linear(classes=3):
-    rng = np.random.default_rng(3)
-    kernel, bias = rng.normal(size=(toy.FEATURES, classes)), rng.normal(size=classes)
-    classifier = keras.Sequential([keras.Input((toy.FEATURES,)), layers.Dense(classes)])
-    classifier.set_weights([kernel, bias])
-    return classifier, kernel, bias
-
-
 def worst(x, y, kernel, bias, radius):
     """The lead of each class over the true one at its largest in the box."""
     low, high = np.clip(x - radius, 0, 1), np.clip(x + radius, 0, 1)
@@ -34,7 +26,7 @@ def worst(x, y, kernel, bias, radius):
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 @pytest.mark.parametrize("mutable", [None, [True, False, True, True]])
 def test_loss_against_numpy(weight, mutable):
-    classifier, kernel, bias = linear()
+    classifier, kernel, bias = toy.linear(3)
     ball = mpat.Linf(0.1, mutable=mutable)
     strategy = MTLIBPTraining(ball, steps=2, bound_weight=weight)
     model = toy.model(strategy, classifier=classifier, learning_rate=0.0)
@@ -52,7 +44,7 @@ def test_loss_against_numpy(weight, mutable):
 
 def test_warm_up_opens_the_box():
     strategy = MTLIBPTraining(BALL, steps=1, clean_epochs=1, warmup_epochs=2)
-    model = toy.model(strategy, classifier=linear()[0])
+    model = toy.model(strategy, classifier=toy.linear(3)[0])
     x = ops.convert_to_tensor(np.clip(X, 0.2, 0.8))
     sizes = []
     for epoch in range(4):

@@ -1,9 +1,8 @@
 """NFGSMTraining against its algorithm in NumPy, on a linear net."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat import noise
@@ -17,18 +16,9 @@ def array(tensor):
     return ops.convert_to_numpy(tensor)
 
 
-def linear(classes=2):
-    kernel = 2 * np.random.default_rng(3).normal(size=(toy.FEATURES, classes))
-    classifier = keras.Sequential(
-        [keras.Input((toy.FEATURES,)), layers.Dense(classes, use_bias=False)]
-    )
-    classifier.set_weights([kernel])
-    return classifier, kernel
-
-
 def batch(strategy, x=X):
     """(the batch of one update, its random starts as uniform numbers in -1 … 1)."""
-    classifier, kernel = linear()
+    classifier, kernel = toy.linear(scale=2.0, bias=False)
     model = toy.model(strategy, classifier=classifier)
     state = array(model.seed_generator.state).copy()
     keys = noise.fold(noise.keys(model.seed_generator, len(x)), 0)
@@ -62,7 +52,7 @@ def test_pixels_stay_in_their_bounds_and_fixed_ones_as_they_are():
 
 def test_warm_up_scales_noise_and_step():
     strategy = NFGSMTraining(mpat.Linf(0.1), clean_epochs=1, warmup_epochs=2)
-    model = toy.model(strategy, classifier=linear()[0])
+    model = toy.model(strategy, classifier=toy.linear(scale=2.0, bias=False)[0])
     strategy.begin_epoch(model, 0, 4)
     views = model.perturb(ops.convert_to_tensor(X), Y)
     np.testing.assert_array_equal(array(views["adversarial"]), X)

@@ -1,9 +1,8 @@
 """TRADESTraining against a slow oracle: start, attack, loss, weights, views."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat import noise
@@ -17,16 +16,6 @@ BALL = mpat.Linf(0.1)
 
 def array(tensor):
     return ops.convert_to_numpy(tensor)
-
-
-def linear(classes=3):
-    """(classifier, kernel (D, C)) with logits x @ kernel."""
-    kernel = 2 * np.random.default_rng(3).normal(size=(toy.FEATURES, classes))
-    classifier = keras.Sequential(
-        [keras.Input((toy.FEATURES,)), layers.Dense(classes, use_bias=False)]
-    )
-    classifier.set_weights([kernel])
-    return classifier, kernel
 
 
 def divergence(clean, logits):
@@ -66,7 +55,7 @@ def attacked(x, kernel, start, step, steps):
 @pytest.mark.parametrize("bounds", [(0, 1), (0, 10)])
 def test_attack_against_the_oracle(bounds):
     """In wider bounds the start moves in proportion, the ball here does not."""
-    classifier, kernel = linear()
+    classifier, kernel = toy.linear(3, scale=2.0, bias=False)
     ball = mpat.Linf(0.1, bounds=bounds)
     model = toy.model(TRADESTraining(ball, steps=3), classifier=classifier)
     x_adv, normal = views(model)
@@ -79,14 +68,18 @@ def test_attack_against_the_oracle(bounds):
 
 def test_it_knows_no_labels():
     strategy = TRADESTraining(BALL, steps=2)
-    first, _ = views(toy.model(strategy, classifier=linear()[0]))
-    second, _ = views(toy.model(strategy, classifier=linear()[0]), y=1 - Y)
+    first, _ = views(
+        toy.model(strategy, classifier=toy.linear(3, scale=2.0, bias=False)[0])
+    )
+    second, _ = views(
+        toy.model(strategy, classifier=toy.linear(3, scale=2.0, bias=False)[0]), y=1 - Y
+    )
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 6.0])
 def test_loss_against_numpy(beta):
-    classifier, kernel = linear()
+    classifier, kernel = toy.linear(3, scale=2.0, bias=False)
     model = toy.model(TRADESTraining(BALL, beta=beta, steps=2), classifier=classifier)
     x_adv, _ = views(model)
     weights = np.array([0, 1, 2, 0.5, 0, 3], "float32")
@@ -101,7 +94,7 @@ def test_loss_against_numpy(beta):
 
 
 def test_the_gradient_passes_through_both_outputs():
-    classifier, kernel = linear()
+    classifier, kernel = toy.linear(3, scale=2.0, bias=False)
     strategy = TRADESTraining(BALL, steps=2)
     model = toy.model(strategy, classifier=classifier, learning_rate=0.5)
     x_adv, _ = views(model)

@@ -20,6 +20,7 @@ from keras_mpat.evaluation.certification.rules import (
     Rule,
     Sum,
 )
+from keras_mpat.models.interval import kernel_product
 
 
 def rules_of(layer, inputs: Sequence) -> list[Rule]:
@@ -44,7 +45,7 @@ def rules_of(layer, inputs: Sequence) -> list[Rule]:
 
 def _dense(layer, inputs):
     terms = max(layer.kernel.shape)
-    return _with_kernel(layer, inputs, ops.matmul, layer.bias, terms)
+    return _with_kernel(layer, inputs, layer.bias, terms)
 
 
 def _convolution(layer, inputs):
@@ -53,27 +54,18 @@ def _convolution(layer, inputs):
     *spatial, channels, filters = layer.kernel.shape
     terms = math.prod(spatial) * max(channels, filters)
     bias = _along(layer.bias, _channels(layer), inputs)
-    return _with_kernel(layer, inputs, layer.convolution_op, bias, terms)
+    return _with_kernel(layer, inputs, bias, terms)
 
 
 def _depthwise(layer, inputs):
-    def product(x, kernel):
-        return ops.depthwise_conv(
-            x,
-            kernel,
-            strides=layer.strides,
-            padding=layer.padding,
-            dilation_rate=layer.dilation_rate,
-            data_format=layer.data_format,
-        )
-
     *spatial, _, multiplier = layer.kernel.shape
     bias = _along(layer.bias, _channels(layer), inputs)
     terms = math.prod(spatial) * multiplier
-    return _with_kernel(layer, inputs, product, bias, terms)
+    return _with_kernel(layer, inputs, bias, terms)
 
 
-def _with_kernel(layer, inputs, product: Callable, bias, terms: int) -> list[Rule]:
+def _with_kernel(layer, inputs, bias, terms: int) -> list[Rule]:
+    product = kernel_product(layer)
     affine = Affine(
         lambda x: product(x, layer.kernel),
         lambda x: product(x, ops.abs(layer.kernel)),
