@@ -99,29 +99,16 @@ def measure(run: Run, settings: Settings, plan: Plan, folder: Path, *, data_dir)
     partition = partition_of(run.modes, run.seed)
     data = data_of(partition, plan, data_dir=data_dir)
     model, kept = trained(run.arm, settings, run.modes, data, folder)
-    ball = mpat.Linf(settings.epsilon)
-    auto = attacks.AutoAttack(ball, version=plan.attacks["auto_attack"])
-    chosen: dict[str, attacks.Attack] = {auto.title(2): auto}
     values: dict[str, Any] = {"device": backend.device_name(), **kept}
-    x, y, mode = data.test.x, data.test.superclass, data.test.mode
     if model.head is not None:
-        train = data.train.x, data.train.superclass
-        steps = plan.attacks["adaptive_steps"]
-        chosen |= against(model, ball, train, steps=steps)
-        held = prototype_modes(model, x, y, mode).to_dict()
+        test = data.test
+        held = prototype_modes(model, test.x, test.superclass, test.mode).to_dict()
         values["prototypes"] = {name: held[name] for name in _PROTOTYPES}
     state = folder / "evaluation_state"
-    result = evaluate_robustness(
-        predictor_of(run.arm, model),
-        (x, y),
-        chosen,
-        batch_size=min(128, len(x)),
-        state_dir=state,
-        verbose=sys.stdout.isatty(),
-    )
-    shutil.rmtree(state)  # adversarial images, of which only verdicts are wanted
+    ball = mpat.Linf(settings.epsilon)
+    result = attacked(run.arm, model, ball, data, plan.attacks, state)
     found = result.to_dict()
-    return values | {
+    values |= {
         "n": result.n,
         "partition": [list(digits) for digits in partition],
         "clean": found["clean"],
@@ -130,6 +117,42 @@ def measure(run: Run, settings: Settings, plan: Plan, folder: Path, *, data_dir)
         "stages": {stage.name: stage.accuracy for stage in result.stages},
         "zero_gradients": result.zero_gradients,
     }
+    harder = plan.attacks["thorough"]
+    if run.seed in harder["seeds"]:
+        result = attacked(run.arm, model, ball, data, harder, folder / "thorough_state")
+        values["thorough"] = result.to_dict()["robust"]
+    return values
+
+
+def attacked(arm: Arm, model, ball, data, sizes: Mapping[str, Any], state: Path):
+    """Verdicts of AutoAttack-K and, with a head, of the attacks that know it.
+
+    Args:
+        arm: how the model was trained.
+        model: from `trained`.
+        ball: the threat model.
+        data: from `data_of`.
+        sizes: `auto_attack`, its version; `adaptive_steps`; `test_examples`, the first
+            ones only, all if it is missing.
+        state: folder of what an interrupted evaluation has found; gone at the end.
+    """
+    auto = attacks.AutoAttack(ball, version=sizes["auto_attack"])
+    chosen: dict[str, attacks.Attack] = {auto.title(2): auto}
+    if model.head is not None:
+        train = data.train.x, data.train.superclass
+        chosen |= against(model, ball, train, steps=sizes["adaptive_steps"])
+    count = sizes.get("test_examples")
+    x, y = data.test.x[:count], data.test.superclass[:count]
+    result = evaluate_robustness(
+        predictor_of(arm, model),
+        (x, y),
+        chosen,
+        batch_size=min(128, len(x)),
+        state_dir=state,
+        verbose=sys.stdout.isatty(),
+    )
+    shutil.rmtree(state)  # adversarial images, of which only verdicts are wanted
+    return result
 
 
 def tune(run: Run, settings: Settings, plan: Plan, folder: Path, *, data_dir):

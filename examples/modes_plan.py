@@ -39,7 +39,15 @@ _SMOKE: dict[str, Any] = {
         "validation_steps": 2,
     },
     "tuning": {"head_weight": [0.5]},
-    "attacks": {"auto_attack": "quick", "adaptive_steps": 2},
+    "attacks": {
+        "adaptive_steps": 2,
+        "thorough": {
+            "seeds": [0],
+            "test_examples": 4,
+            "auto_attack": "quick",
+            "adaptive_steps": 3,
+        },
+    },
     "bootstrap": {"draws": 200},
 }
 
@@ -56,7 +64,8 @@ class Plan:
         training: settings that all arms have, by flag name.
         merge_threshold: chord distance in which prototypes merge.
         tuning: `head_weight`, the values tried; `seed`, none of `seeds`.
-        attacks: `auto_attack`, its version; `adaptive_steps`.
+        attacks: `auto_attack`, its version; `adaptive_steps`; `thorough`, the same for
+            runs of its `seeds` once more, on the first `test_examples`.
         bootstrap: `draws`, `level` of the interval, `seed`.
     """
 

@@ -17,6 +17,7 @@ from modes_statistics import Recovered, accuracy, rank_correlation, recovered
 from keras_mpat.evaluation.plots.tuning import ScoredPoint, score_points
 
 Results = Mapping[tuple[int, str, int], Mapping[str, Any]]
+_THOROUGH = ("M", "arm", "seed", "n", "union", "union of the thorough attacks")
 _HEAD = (
     "M, arm, lambda_1, seeds, clean, AutoAttack-K, union (worst), gain (pp), "
     "95 %, p, recovered, 95 %, NMI"
@@ -47,7 +48,7 @@ def compared(results: Results, plan: Plan, modes: int, name: str) -> Recovered |
 
 
 def tables(results: Results, plan: Plan, weights: Mapping[tuple[int, str], float]):
-    """Markdown: a row for each M and arm, and how NMI goes with the gain.
+    """Markdown: a row for each M and arm, how NMI goes with the gain, thorough attacks.
 
     Args:
         results: finished cells by (M, arm, seed).
@@ -69,7 +70,19 @@ def tables(results: Results, plan: Plan, weights: Mapping[tuple[int, str], float
     for name, points in nmi_and_gain(results):
         value = rank_correlation(*zip(*points, strict=True))
         ranks.append([name, str(len(points)), "" if value is None else f"{value:+.2f}"])
-    return text if len(ranks) == 1 else f"{text}\n{comparison.markdown(ranks)}"
+    more = [[*_THOROUGH]]
+    for (modes, name, seed), values in results.items():
+        if "thorough" in values:
+            harder = values["thorough"]
+            pair = [
+                100 * accuracy(v) for v in (values["robust"][: len(harder)], harder)
+            ]
+            row = [f"{share:.2f}" for share in pair]
+            more.append([str(modes), name, str(seed), str(len(harder)), *row])
+    for others in (ranks, more):
+        if len(others) > 1:
+            text += f"\n{comparison.markdown(others)}"
+    return text
 
 
 def nmi_and_gain(results: Results) -> Iterator[tuple[str, list[tuple[float, float]]]]:

@@ -19,6 +19,8 @@ def test_the_plan_is_the_specification():
     assert PLAN.modes == (1, 2, 3, 5) and PLAN.seeds == tuple(range(8))
     assert PLAN.data["train_examples"] == 12_000 and PLAN.data["test_examples"] == 2000
     assert PLAN.tuning["head_weight"] == [0.1, 0.5, 1.0]
+    assert PLAN.attacks["thorough"]["seeds"] == [0]
+    assert PLAN.attacks["thorough"]["auto_attack"] == "standard"
     settings = [
         modes_arms.settings_of(PLAN, arm, modes=3, seed=1, weight=None).to_dict()
         for arm in modes_arms.arms_of(3).values()
@@ -149,6 +151,18 @@ def test_the_table_has_gain_fraction_and_nmi(tmp_path, monkeypatch):
     assert chosen["M = 2, K = M"] == 0.5 and len(chosen) == 4
 
 
+def test_thorough_attacks_stand_beside_the_same_images():
+    plan = modes_plan.read_plan("smoke")
+    shared = {"clean": "1111", "autoattack": "1100"}
+    results = {
+        (2, modes_arms.NONE, 0): {**shared, "robust": "1101", "thorough": "10"},
+        (2, modes_arms.NONE, 1): {**shared, "robust": "1000"},
+    }
+    text = modes_tables.tables(results, plan, {})
+    assert "| 2 | lambda_1 = 0 | 0 | 2 | 100.00 | 50.00 |" in text
+    assert text.count("lambda_1 = 0 |") == 2  # one of the table, one of these
+
+
 def test_gains_are_of_seeds_that_all_three_have():
     plan = modes_plan.read_plan("smoke")
     robust = {"robust": "10"}
@@ -203,9 +217,10 @@ def test_a_killed_trial_continues(tmp_path, monkeypatch, tiny_plan, shared_data)
     real, train = modes.evaluate_robustness, modes_arms.model_of
 
     def dies_at_the_second(*arguments, **options):
-        attacked.append(options["state_dir"].parent.name)
-        if len(attacked) == 2:
-            raise KeyboardInterrupt
+        if options["state_dir"].name == "evaluation_state":
+            attacked.append(options["state_dir"].parent.name)
+            if len(attacked) == 2:
+                raise KeyboardInterrupt
         return real(*arguments, **options)
 
     def counted(arm, *arguments):
@@ -226,6 +241,8 @@ def test_a_killed_trial_continues(tmp_path, monkeypatch, tiny_plan, shared_data)
     assert cell["n"] == len(cell["robust"]) == 8 and set(cell["robust"]) <= {"0", "1"}
     assert {"P2 similarities", "P4 prototypes"} <= cell["stages"].keys()
     assert 0 <= cell["prototypes"]["nmi"] <= 1
-    assert not list((tmp_path / "runs").rglob("evaluation_state"))
+    assert len(cell["thorough"]) == 4  # the first ones, attacked once more
+    assert "union of the thorough attacks" in text
+    assert not list((tmp_path / "runs").rglob("*_state"))
     other = json.loads((tmp_path / "results/cells/m2-oracle-s0.json").read_text())
     assert list(other["stages"]) == ["AutoAttack-K quick"]
