@@ -8,7 +8,7 @@ from typing import Any
 
 import papers
 from cells import markdown as table_of
-from reproduction import BASELINE, SCALES, TABLES, Table
+from reproduction import BASELINE, COSTS, SCALES, TABLES, Table
 
 from keras_mpat.evaluation import RobustnessResult, plots, wilson_interval
 from keras_mpat.evaluation import compare as paired_tests
@@ -39,19 +39,31 @@ def markdown(name: str, scale: str, found: dict[tuple, dict], folder: Path) -> s
         folder: of the verdicts.
     """
     table, size = TABLES[name], SCALES[scale]
-    paper = papers.table(table.paper)
-    about = (
-        f"# {name}\n\n{paper.source}. {paper.caption}\n\nScale {scale}: "
-        f"{_in_words(size.settings)}. First {size.limit or 'all'} test images; "
-        f"{size.restarted} under 20 x PGD-100, {size.hard} under AutoAttack (two or "
-        "three classes: AutoAttack-K). Each cell: the paper's number, then ours: mean "
-        "over the seeds, the worst in brackets. A number with * cannot be right, see "
-        "`python examples/papers.py`. Interval: Wilson, 95 %, over images of all "
-        "seeds. p: exact paired permutation test on AutoAttack's verdicts against "
-        f"{BASELINE} with the same seeds. Minutes: of training.\n"
+    about = f"# {name}\n\n"
+    if table.paper is not None:
+        paper = papers.table(table.paper)
+        about += f"{paper.source}. {paper.caption}\n\n"
+    about += (
+        f"Scale {scale}: {_in_words(size.settings)}. First {size.limit or 'all'} test "
+        f"images; {size.restarted} under 20 x PGD-100, {size.hard} under AutoAttack "
+        "(two or three classes: AutoAttack-K). Each cell: the paper's number, where it "
+        "has one, then ours: mean over the seeds, the worst in brackets. A number with "
+        "* cannot be right, see `python examples/papers.py`. Interval: Wilson, 95 %, "
+        "over images of all seeds. p: exact paired permutation test on AutoAttack's "
+        f"verdicts against {BASELINE} with the same seeds. Minutes: of training.\n"
     )
     parts = [_part(table, *pair, found, folder) for pair in table.datasets[scale]]
-    return about + "".join(parts)
+    return about + "".join(parts) + _front(name, table.datasets[scale], found)
+
+
+def _front(name: str, datasets, found) -> str:
+    """Of costs: which trainings none beats."""
+    text = ""
+    for dataset, _ in datasets if name == "cost" else ():
+        names = [point.name for point in plots.pareto_front(costs(dataset, found))]
+        if names:
+            text += f"\nBest for their minutes on {dataset}: {', '.join(names)}.\n"
+    return text
 
 
 def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
@@ -60,7 +72,8 @@ def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
         lines = [["attack", "paper / ours"]]
     else:
         rows = [(method, None, row, None) for method, row in table.rows]
-        columns = [f"{ours}: paper / ours" for ours, _ in table.columns]
+        beside = ": paper / ours" if table.paper else ""
+        columns = [f"{ours}{beside}" for ours, _ in table.columns]
         lines = [["method", *columns]]
     lines[0] += ["seeds", AUTOATTACK, "interval", f"against {BASELINE}", "minutes"]
     for method, attack, row, column in rows:
@@ -68,11 +81,10 @@ def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
         if not done:
             continue
         pairs = [(attack, column)] if attack else table.columns
-        values = [
-            _published(table.paper, row, theirs, paper_dataset) for _, theirs in pairs
-        ]
-        means = [_mean(done, ours) for ours, _ in pairs]
-        cells = [" / ".join(pair) for pair in zip(values, means, strict=True)]
+        cells = [_mean(done, ours) for ours, _ in pairs]
+        if table.paper is not None:
+            values = [_published(table.paper, row, c, paper_dataset) for _, c in pairs]
+            cells = [" / ".join(pair) for pair in zip(values, cells, strict=True)]
         minutes = statistics.mean(cell["minutes"] for cell in done.values())
         lines.append(
             [
@@ -85,7 +97,9 @@ def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
                 f"{minutes:.1f}",
             ]
         )
-    beside = "" if dataset == paper_dataset else f", beside the paper's {paper_dataset}"
+    beside = ""
+    if paper_dataset not in ("", dataset):
+        beside = f", beside the paper's {paper_dataset}"
     return f"\n## {dataset}{beside}\n\n{table_of(lines)}"
 
 
@@ -129,7 +143,7 @@ def _better(dataset: str, method: str, found: dict[tuple, dict], folder: Path) -
 
 
 def draw(name: str, scale: str, found: dict[tuple, dict], path: Path) -> None:
-    """The picture of a table whose rows are a number; of others nothing.
+    """The picture of a table whose rows are a number, or costs; of others nothing.
 
     Means over the seeds, and the range of the seeds.
 
@@ -137,6 +151,8 @@ def draw(name: str, scale: str, found: dict[tuple, dict], path: Path) -> None:
         name, scale, found: as of `markdown`; at least one run.
         path: where to write.
     """
+    if name == "cost":
+        _draw_costs(scale, found, path)
     if name not in DRAWN:
         return
     table, label = TABLES[name], DRAWN[name]
@@ -154,6 +170,31 @@ def draw(name: str, scale: str, found: dict[tuple, dict], path: Path) -> None:
         plots.score_points(
             series, path, label=label, score_label="accuracy (%)", joined=True
         )
+
+
+def _draw_costs(scale: str, found: dict[tuple, dict], path: Path) -> None:
+    """Of the first data set that has runs."""
+    for dataset, _ in TABLES["cost"].datasets[scale]:
+        points = costs(dataset, found)
+        if points:
+            label = f"{dataset}, {AUTOATTACK} (%)"
+            plots.cost_of_robustness(points, path, label=label)
+            return
+
+
+def costs(dataset: str, found: dict[tuple, dict]) -> list[plots.CostPoint]:
+    """Means over the seeds of each method whose cost is compared, and their range."""
+    points = []
+    for group, pair in COSTS.items():
+        for method in (f"{name}{more}" for name in pair for more in ("", " + EMA")):
+            done = _done(found, dataset, method).values()
+            if done:
+                shares = [100 * cell["attacked"][AUTOATTACK][0] for cell in done]
+                minutes = statistics.mean(cell["minutes"] for cell in done)
+                mean, ends = statistics.mean(shares), (min(shares), max(shares))
+                kind = f"{group}, with head" if "MPAT" in method else group
+                points.append(plots.CostPoint(method, kind, minutes, mean, *ends))
+    return points
 
 
 def _number(method: str) -> float:

@@ -39,6 +39,26 @@ METHODS: dict[str, dict[str, Any]] = {
     "MPAT (Free)": {**_MPAT, "strategy": "free"},
     "MPAT + ACL": {**_MPAT, "pretrain": "acl"},
 }
+# Of the plot of costs: each way of finding examples, with a head, with averages.
+EMA = 0.999
+METHODS |= {
+    "N-FGSM": {"strategy": "n_fgsm", "head": "none"},
+    "MPAT (N-FGSM)": {**_MPAT, "strategy": "n_fgsm"},
+    "TRADES": {"strategy": "trades", "head": "none"},
+    "MPAT (TRADES)": {**_MPAT, "strategy": "trades"},
+}
+COSTS = {
+    "Fast": ("Fast", "MPAT (Fast)"),
+    "N-FGSM": ("N-FGSM", "MPAT (N-FGSM)"),
+    "Free": ("Free", "MPAT (Free)"),
+    "PGD": (BASELINE, "MPAT"),
+    "TRADES": ("TRADES", "MPAT (TRADES)"),
+}
+METHODS |= {
+    f"{name} + EMA": {**METHODS[name], "ema": EMA}
+    for pair in COSTS.values()
+    for name in pair
+}
 PAIRS = ("2/2", "2/3", "3/2", "3/3", "4/3", "3/4")
 WEIGHTS = (2.0, 1.5, 1.0, 0.5, 0.1)
 METHODS |= {
@@ -62,14 +82,14 @@ class Table:
     """A table of a paper, in our form.
 
     Attributes:
-        paper: its id in papers.py.
+        paper: its id in papers.py; `None`: no paper has such a table.
         datasets: ours by scale: pairs of (data set, that of the paper's numbers).
         rows: (method of ours, method in the paper), or (attack, row there).
-        columns: (attack of ours or "clean", column in the paper).
+        columns: (attack of ours or "clean", column in the paper or "").
         by_attack: the one method whose attacks are the rows, or `None`.
     """
 
-    paper: str
+    paper: str | None
     datasets: Mapping[str, tuple[tuple[str, str], ...]]
     rows: tuple[tuple[str, str | None], ...]
     columns: tuple[tuple[str, str], ...]
@@ -219,6 +239,21 @@ TABLES: dict[str, Table] = {
             ("MIM-40", "MIM"),
             ("transfer", "BB"),
         ),
+    ),
+    "cost": Table(
+        None,
+        {
+            "smoke": (("mnist", ""),),
+            "cpu": (("mnist", ""),),
+            "full": (("mnist", ""), ("cifar10", "")),
+        },
+        tuple(
+            (f"{name}{more}", None)
+            for pair in COSTS.values()
+            for name in pair
+            for more in ("", " + EMA")
+        ),
+        (("clean", ""), ("PGD-10", "")),
     ),
 }
 

@@ -4,10 +4,16 @@
 `merging.py` how they merge, `lines.py` curves of training. `curves.py` and
 `surfaces.py` draw what a detector, an accuracy curve and a loss surface say,
 `latent_map.py`, `retrieval.py` and `confusion.py` latent analyses. `tuning.py` and
-`parallel.py` draw searches. `inline.py` makes figures part of a page.
+`parallel.py` draw searches, `cost.py` accuracy against minutes, `share_map.py`
+shares over two settings. `inline.py` makes figures part of a page.
 """
 
 from keras_mpat.evaluation.plots.confusion import confusion_matrix
+from keras_mpat.evaluation.plots.cost import (
+    CostPoint,
+    cost_of_robustness,
+    pareto_front,
+)
 from keras_mpat.evaluation.plots.curves import (
     accuracy_curves,
     attack_gap,
@@ -31,6 +37,7 @@ from keras_mpat.evaluation.plots.robustness import (
     robustness_curves,
     trade_off,
 )
+from keras_mpat.evaluation.plots.share_map import share_map
 from keras_mpat.evaluation.plots.sheet import (
     SheetRow,
     prototype_rows,
@@ -46,6 +53,7 @@ from keras_mpat.evaluation.plots.tuning import (
 )
 
 __all__ = [
+    "CostPoint",
     "Dimension",
     "MapLayer",
     "RetrievalRow",
@@ -57,11 +65,13 @@ __all__ = [
     "adversarial_examples",
     "attack_gap",
     "confusion_matrix",
+    "cost_of_robustness",
     "importance_bars",
     "latent_map",
     "lines",
     "loss_surfaces",
     "parallel_coordinates",
+    "pareto_front",
     "prototype_history",
     "prototype_rows",
     "prototype_sheet",
@@ -70,6 +80,7 @@ __all__ = [
     "robustness_curves",
     "roc_curves",
     "score_points",
+    "share_map",
     "short",
     "trade_off",
     "trial_curves",
