@@ -16,9 +16,11 @@ from typing import Any
 import cells as comparison
 import keras
 import numpy as np
+import papers
 import settings as run_settings
 import train as training_script
 from absl import app, flags
+from latent_pictures import draw
 from run_directory import source
 
 import keras_mpat as mpat
@@ -36,13 +38,8 @@ METHODS: dict[str, dict[str, Any]] = {
 TRAINED = {0.3: 6, 0.03: 3}  # epochs
 SMALL, LARGE = 0.03, 0.3
 COMMON = {"dataset": "mnist", "schedule": "cyclic", "learning_rate": 0.1}
-# Mao et al., Table 2 (r at 0.03 and 0.3) and Table 3 (attacked, clean).
-PUBLISHED = {
-    "standard": (1.485, 1.194, None, None),
-    "PGD (AT)": (1.288, 1.308, 93.01, 98.68),
-    "ALP": (1.398, 1.394, 95.20, 98.43),
-    "TLA": (1.810, 1.847, 96.98, 99.47),
-}
+# Their names in the paper's Tables 2 and 3.
+PUBLISHED = {"standard": "UM", "PGD (AT)": "AT", "ALP": "ALP", "TLA": "TLA"}
 
 
 def cells() -> dict[tuple[str, float], run_settings.Settings]:
@@ -58,7 +55,17 @@ def cells() -> dict[tuple[str, float], run_settings.Settings]:
     return found
 
 
-def measure(settings, run_dir: Path, *, data_dir, limit, known: int) -> dict[str, Any]:
+def measure(
+    settings,
+    run_dir: Path,
+    *,
+    data_dir,
+    limit,
+    known: int,
+    radii=((SMALL, 20), (LARGE, 100)),
+    pictures: Path | None = None,
+    method: str = "tsne",
+) -> dict[str, Any]:
     """Trains and analyzes one cell.
 
     Args:
@@ -67,27 +74,42 @@ def measure(settings, run_dir: Path, *, data_dir, limit, known: int) -> dict[str
         data_dir: folder of prepared data.
         limit: first test images only; `None`: all.
         known: first test images of the attack that knows the detector.
+        radii: pairs (epsilon, steps) of PGD; the detector is asked at the last.
+        pictures: where the pictures of the last radius go; `None`: there are none.
+        method: of the maps, "tsne" or "pca".
     """
     record = training_script.train(settings, run_dir, data_dir=data_dir)
     model = keras.saving.load_model(run_dir / "model.keras", compile=False)
     where = source(record)
-    x, y, _ = (part[:limit] for part in datasets.arrays(split="test", **where))
+    x, y, modes = (part[:limit] for part in datasets.arrays(split="test", **where))
     x_train, y_train, _ = datasets.arrays(split="train", **where)
     near, y = ev.embeddings(model, x_train), y.astype("int64")
     detector = ev.Detector().fit(near, y_train)
     values: dict[str, Any] = {"n": len(y)}
-    for epsilon, steps in ((SMALL, 20), (LARGE, 100)):
+    for epsilon, steps in radii:
         ball = mpat.Linf(epsilon)
-        attack = attacks.PGD(ball, steps=steps, step_size=2.5 * epsilon / steps)
+        attack = attacks.PGD(ball, steps=steps, step_size=2.5 * ball.radius / steps)
         found = ev.latent_set(
-            model, x, y, attack, state_dir=run_dir / f"latent_{epsilon}", verbose=False
+            *(model, x, y, attack),
+            modes=modes,
+            keep_examples=pictures is not None,
+            state_dir=run_dir / f"latent_{str(epsilon).replace('/', '_')}",
+            verbose=False,
         )
         values[f"at {epsilon}"] = _figures(found, near, y_train)
+    queries = {"clean": found.clean, "attacked": found.adversarial}
+    retrieved = {name: _retrieved(found, points) for name, points in queries.items()}
+    values["retrieved"] = {
+        name: float(np.mean(result.right)) for name, result in retrieved.items()
+    }
+    if pictures is not None:
+        pictures.mkdir(parents=True, exist_ok=True)
+        draw(run_dir, pictures, found, *retrieved.values(), method=method)
     clean = ev.Judged(found.clean_predicted, detector.score(found.clean))
     unaware = ev.Judged(found.adversarial_predicted, detector.score(found.adversarial))
     values["detection"] = ev.evaluate_detection(clean, unaware, y).to_dict()
     rows = slice(known)
-    aware = ev.DetectorAttack.against(model, detector, ball, steps=100, restarts=1)
+    aware = ev.DetectorAttack.against(model, detector, ball, steps=steps, restarts=1)
     moved = ev.attacked(model, x[rows], y[rows], aware)
     guess = np.argmax(model.predictor.predict(moved, verbose=0), axis=-1)
     judged = ev.Judged(guess, detector.score(ev.embeddings(model, moved)))
@@ -97,6 +119,14 @@ def measure(settings, run_dir: Path, *, data_dir, limit, known: int) -> dict[str
         found_ = ev.evaluate_detection(first[0], one, y[rows])
         values[f"detection, {name}"] = found_.to_dict()
     return values
+
+
+def _retrieved(found: ev.LatentSet, points) -> ev.Retrieval:
+    """The four clean test images nearest to each query, itself left out."""
+    own = np.arange(len(points))
+    return ev.retrieve(
+        *(found.clean, found.y, points, found.y), count=4, exclude=own, verbose=False
+    )
 
 
 def _figures(found: ev.LatentSet, near, y_train) -> dict[str, Any]:
@@ -116,6 +146,21 @@ def _figures(found: ev.LatentSet, near, y_train) -> dict[str, Any]:
     }
 
 
+def _published(method: str) -> tuple[str | None, ...]:
+    """r at both radii, neighbors attacked and clean, as printed; `None`: not there."""
+    theirs = PUBLISHED.get(method)
+    if theirs is None:
+        return (None,) * 4
+    columns = (("tla-2", "small epsilon"), ("tla-2", "large epsilon"))
+    columns += (("tla-3", "attacked"), ("tla-3", "clean"))
+    found = []
+    for table_, column in columns:
+        there = theirs in {row["method"] for row in papers.table(table_).rows}
+        number = papers.value(table_, theirs, column, "mnist")[0] if there else None
+        found.append(None if number is None else f"{number:g}")
+    return tuple(found)
+
+
 def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
     """Both tables as Markdown, with the paper's figures in brackets."""
     head = ["method", f"clean / PGD-100 at {LARGE}", f"r at {SMALL}", f"r at {LARGE}"]
@@ -128,8 +173,7 @@ def table(results: dict[tuple[str, float], dict[str, Any]]) -> str:
         shares = [100 * large["knn"][name] for name in ("attacked", "clean")]
         figures = [f"{small['r']:.3f}", f"{large['r']:.3f}"]
         figures += [f"{share:.2f}" for share in shares]
-        told = PUBLISHED.get(method, (None,) * 4)
-        pairs = zip(figures, told, strict=True)
+        pairs = zip(figures, _published(method), strict=True)
         figures = [f if t is None else f"{f} ({t})" for f, t in pairs]
         accuracies = [large["clean_accuracy"], large["robust_accuracy"]]
         both = " / ".join(f"{100 * share:.2f}" for share in accuracies)

@@ -150,7 +150,7 @@ def _draw_pair(path, found, prototypes, points, names, title, options) -> None:
     if prototypes is not None:
         both = np.isin(prototypes[1], (true, false))
         parts["prototypes"] = prototypes[0][both]
-    places = {"adversarial": np.empty((0, 2))}
+    places = dict.fromkeys(("own", "other", "adversarial"), np.empty((0, 2)))
     places |= ev.project({n: part for n, part in parts.items() if len(part)}, **options)
     stars = []
     if prototypes is not None:

@@ -1,22 +1,27 @@
-"""The papers' tables, trained and attacked here, beside what the papers print.
+"""The papers' tables and figures, made here, beside what the papers print.
 
     python examples/reproduce.py --table mpat-2 --scale cpu --seeds 0,1,2
-    python examples/reproduce.py --table tla-1 --scale smoke
+    python examples/reproduce.py --table tla-fig2 --scale smoke
 
 Trains each method of a table with each seed, attacks it, and writes a small file per
 finished run and <table>.md. Tables share runs: what one has trained, another finds.
 The same command continues after an interruption; `--minutes` begins no run after that
 time, `--parts 2 --part 0` beside `--parts 2 --part 1` share the runs. Scales and
-methods are in reproduction.py, the papers' numbers in papers/.
+methods are in reproduction.py, looks into the latent space in reproduced_latent.py, the
+papers' numbers in papers/. "atld" and "modes" are made by compare_systems.py, modes.py.
 """
 
 import sys
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cells as comparison
+import compare_systems
 import evaluate
+import modes
+import reproduced_latent
 import reproduction
 import train as training_script
 from absl import app, flags
@@ -28,6 +33,39 @@ import keras_mpat as mpat
 from keras_mpat import attacks
 from keras_mpat.choices import check_choice
 from keras_mpat.files import write_json, write_text
+
+_SYSTEMS: dict[str, Any] = {
+    "dataset": "mnist",
+    "epsilon": None,
+    "width": None,
+    "batch_size": None,
+    "epochs": 10,
+    "train_examples": 10_000,
+    "pretrain_epochs": 10,
+    "pretrain_batch_size": 512,
+    "limit": 2000,
+    "hard": 500,
+}
+_SYSTEMS_BY_SCALE: dict[str, dict[str, Any]] = {
+    "smoke": {
+        "epochs": 1,
+        "train_examples": 256,
+        "pretrain_epochs": 1,
+        "pretrain_batch_size": 128,
+        "limit": 16,
+        "hard": 8,
+    },
+    "cpu": {},
+    "full": {
+        "dataset": "cifar10_2",
+        "epochs": 120,
+        "train_examples": None,
+        "pretrain_epochs": 1000,
+        "limit": 10_000,
+        "hard": 10_000,
+    },
+}
+NAMES = (*TABLES, *reproduced_latent.VIEWS, "atld", "modes")
 
 
 def runs(table: Table, scale: str, seeds: Sequence[int]) -> dict[str, tuple]:
@@ -82,8 +120,12 @@ def measure(settings, run_dir: Path, surrogate, scale: Scale, **where) -> dict:
 
 def reproduce(given) -> str:
     """Makes the runs that are missing; returns the table of those that are done."""
-    check_choice("table", given.table, TABLES)
+    check_choice("table", given.table, NAMES)
     check_choice("scale", given.scale, SCALES)
+    if given.table in reproduced_latent.VIEWS:
+        return reproduced_latent.reproduce(given)
+    if given.table not in TABLES:
+        return _by_its_script(given)
     table, seeds = TABLES[given.table], comparison.integers("seeds", given.seeds)
     every = runs(table, given.scale, seeds)
     size = SCALES[given.scale]
@@ -121,6 +163,20 @@ def reproduce(given) -> str:
     return text
 
 
+def _by_its_script(given) -> str:
+    """The page of a comparison that has a script of its own, in a folder of its own."""
+    places = ("data_dir", "minutes", "parts", "part", "seeds")
+    values = {name: getattr(given, name) for name in places}
+    for name in ("results", "run_dir"):
+        values[name] = Path(getattr(given, name)) / given.scale / given.table
+    if given.table == "modes":
+        scale = "smoke" if given.scale == "smoke" else "cpu"  # the plan is on MNIST
+        chosen = values | {"scale": scale, "limit": None}
+        return modes.compare(types.SimpleNamespace(**chosen))
+    chosen = values | _SYSTEMS | _SYSTEMS_BY_SCALE[given.scale]
+    return compare_systems.compare(types.SimpleNamespace(**chosen))
+
+
 def main(_) -> None:
     """Reproduces a table as the flags say."""
     try:
@@ -131,7 +187,7 @@ def main(_) -> None:
 
 if __name__ == "__main__":
     comparison.define_flags(run_dir="runs/reproduced", results="results/reproduced")
-    flags.DEFINE_string("table", None, f"One of: {', '.join(TABLES)}.", required=True)
+    flags.DEFINE_string("table", None, f"One of: {', '.join(NAMES)}.", required=True)
     flags.DEFINE_string("scale", "cpu", f"One of: {', '.join(SCALES)}.")
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of weights, data and noise.")
     app.run(main)

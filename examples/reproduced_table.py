@@ -13,7 +13,7 @@ from reproduction import BASELINE, COSTS, SCALES, TABLES, Table
 from keras_mpat.evaluation import RobustnessResult, plots, wilson_interval
 from keras_mpat.evaluation import compare as paired_tests
 
-AUTOATTACK = "AutoAttack"
+AUTOATTACK, _OFTEN = "AutoAttack", "20 x PGD-100"
 # Tables whose rows are a number: what it is.
 DRAWN = {"mpat-8": "λ1", "mpat-fig3": "prototypes per class"}
 
@@ -53,7 +53,29 @@ def markdown(name: str, scale: str, found: dict[tuple, dict], folder: Path) -> s
         f"verdicts against {BASELINE} with the same seeds. Minutes: of training.\n"
     )
     parts = [_part(table, *pair, found, folder) for pair in table.datasets[scale]]
-    return about + "".join(parts) + _front(name, table.datasets[scale], found)
+    after = _front(name, table.datasets[scale], found)
+    after += "".join(_gains(name, data, found) for data, _ in table.datasets[scale])
+    return about + "".join(parts) + after
+
+
+def _gains(name: str, dataset: str, found) -> str:
+    """Of the poster: what it claims, and what the runs gain."""
+    gains = {"TLA over ALP": "ALP", "TLA over AT": BASELINE}
+    lines = [["claim", "20 x PGD: paper / ours, points", "seeds"]]
+    for claim, other in gains.items() if name == "tla-poster" else ():
+        one, two = (_done(found, dataset, method) for method in ("TLA", other))
+        seeds = sorted(one.keys() & two.keys())
+        pairs = [[of[s]["attacked"][_OFTEN][0] for of in (one, two)] for s in seeds]
+        differences = [100 * (first - second) for first, second in pairs]
+        if differences:
+            mean, least = statistics.mean(differences), min(differences)
+            theirs = published("tla-poster", claim, "attacked", dataset)
+            ours = f"{theirs} / {mean:+.2f} ({least:+.2f})"
+            lines.append([claim, ours, str(len(seeds))])
+    if len(lines) == 1:
+        return ""
+    area = "What it claims of the area under the ROC curve stands beside tla-fig5's."
+    return f"\n{table_of(lines)}\n{area}\n"
 
 
 def _front(name: str, datasets, found) -> str:
@@ -83,7 +105,7 @@ def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
         pairs = [(attack, column)] if attack else table.columns
         cells = [_mean(done, ours) for ours, _ in pairs]
         if table.paper is not None:
-            values = [_published(table.paper, row, c, paper_dataset) for _, c in pairs]
+            values = [published(table.paper, row, c, paper_dataset) for _, c in pairs]
             cells = [" / ".join(pair) for pair in zip(values, cells, strict=True)]
         minutes = statistics.mean(cell["minutes"] for cell in done.values())
         lines.append(
@@ -103,11 +125,14 @@ def _part(table: Table, dataset, paper_dataset, found, folder: Path) -> str:
     return f"\n## {dataset}{beside}\n\n{table_of(lines)}"
 
 
-def _published(paper: str, row, column: str, dataset: str) -> str:
+def published(
+    paper: str, row: str | None, column: str, dataset: str, digits: int = 2
+) -> str:
+    """The number of papers.py as text, with * if it is doubted; "–": there is none."""
     if row is None:
         return "–"
     number, doubt = papers.value(paper, row, column, dataset)
-    return "–" if number is None else f"{number:.2f}{'*' if doubt else ''}"
+    return "–" if number is None else f"{number:.{digits}f}{'*' if doubt else ''}"
 
 
 def _mean(done: dict[int, dict], attack: str) -> str:

@@ -240,6 +240,12 @@ TABLES: dict[str, Table] = {
             ("transfer", "BB"),
         ),
     ),
+    "tla-poster": Table(
+        None,
+        _data(*_TLA[:1], *_TLA[:2]),
+        (("PGD-AT", None), ("ALP", None), ("TLA", None)),
+        (("clean", ""), ("20 x PGD-100", "")),
+    ),
     "cost": Table(
         None,
         {

@@ -2,7 +2,9 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
+import latent_pictures
 import numpy as np
 import pytest
 import settings
@@ -55,3 +57,19 @@ def test_figures_tables_and_pictures(run_dir, run_script):
     )
     for name in ("retrieval", "map", "map_pair", "confusion"):
         assert imread(folder / f"{name}.png")[..., :3].std() > 0.03
+
+
+def test_a_class_without_an_image_leaves_its_place_empty(tmp_path):
+    """Of few test images a class may have none, and others be taken for it."""
+    rng = np.random.default_rng(0)
+    found = SimpleNamespace(
+        y=np.zeros(8, int),
+        adversarial_predicted=np.ones(8, int),
+        clean=rng.random((8, 3)),
+        adversarial=rng.random((8, 3)),
+        num_classes=2,
+    )
+    path = tmp_path / "pair.png"
+    options = {"method": "pca"}
+    latent_pictures._draw_pair(path, found, None, 100, ["a", "b"], "data", options)
+    assert path.stat().st_size > 2000

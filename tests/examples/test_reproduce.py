@@ -3,13 +3,17 @@
 import json
 import types
 
+import compare_systems
+import modes
 import numpy as np
 import papers
 import pytest
 import reproduce
+import reproduced_latent
 import reproduced_table
 import reproduction
 from modes_plan import PLAN
+from reproduced_latent import VIEWS
 from reproduction import METHODS, SCALES, TABLES
 
 import keras_mpat as mpat
@@ -156,6 +160,100 @@ def test_wrong_names_are_told_before_anything_runs(tmp_path):
     with pytest.raises(ValueError, match="`seeds` must be integers"):
         reproduce.reproduce(_given(tmp_path, "mpat-2", seeds=["a"]))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_the_poster_claims_stands_beside_what_is_gained(tmp_path):
+    shares = {"PGD-AT": 0.5, "ALP": 0.56, "TLA": 0.55}
+    found = {
+        ("mnist", method, seed): _cell(share + 0.02 * seed * (method == "TLA"))
+        for method, share in shares.items()
+        for seed in (0, 1)
+    }
+    for method, seed in [key[1:] for key in found]:
+        _verdicts(tmp_path, "mnist", method, seed, 50)
+    text = reproduced_table.markdown("tla-poster", "cpu", found, tmp_path)
+    assert "| TLA over ALP | 1.86 / +0.00 (-1.00) | 2 |" in text
+    assert "| TLA over AT | 2.92 / +6.00 (+5.00) | 2 |" in text
+    assert "beside tla-fig5's" in text
+
+
+def _latent(share: float) -> dict:
+    """A cell of reproduced_latent.py, made up."""
+    here = {"r": 1 + share, "clean_accuracy": 0.9, "robust_accuracy": share}
+    here["knn"] = {"clean": 0.9, "attacked": share}
+    cell = {
+        "small": here,
+        "large": here,
+        "retrieved": {"clean": 1.0, "attacked": share},
+    }
+    kinds = ("", ", unaware, first", ", adaptive, first")
+    return cell | {f"detection{kind}": {"auc": share} for kind in kinds}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_of_the_latent_space(name, tmp_path):
+    view = VIEWS[name]
+    data = view.data[0]
+    found = {
+        (data, method, seed): _latent(0.5 + seed / 4)
+        for method, _ in view.rows
+        for seed in (0, 1)
+    }
+    method = view.rows[0][0]
+    for picture in view.pictures:
+        folder = tmp_path / "pictures" / reproduced_table.run_name(data, method, 0)
+        folder.mkdir(parents=True)
+        (folder / f"{picture}.png").write_bytes(b"a picture")
+    text = reproduced_latent.markdown(name, "cpu", found, tmp_path)
+    assert text.count("| 2 |") == len(view.rows)
+    assert text.count("![") == len(view.pictures)
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    if name == "tla-2":
+        assert "| 1.810 / 1.625 (1.500) |" in rows["TLA"]
+        assert "1.625 (1.500) | 1.625" in rows["MPAT"]  # of which no paper says any
+    if name == "mpat-fig4":
+        assert "4.00 / 4.00 (4.00) | 2.00 / 2.50 (2.00)" in rows["TLA"]
+
+
+def test_views_share_the_runs_of_tables_but_for_those_of_another_radius():
+    large = reproduced_latent.runs(VIEWS["tla-2"], "cpu", [0])
+    table = reproduce.runs(TABLES["tla-1"], "cpu", [0])
+    shared = large.keys() & table.keys()
+    assert {large[name][1] for name in shared} == {
+        row[0] for row in VIEWS["tla-2"].rows
+    }
+    assert all(large[name] == table[name] for name in shared)
+    small = reproduced_latent.runs(VIEWS["tla-fig5"], "cpu", [0])
+    assert small["mnist-tla-s0-small"][-1].epsilon == 0.03
+    assert "mnist-standard-s0" in small
+    full = reproduced_latent.runs(VIEWS["tla-fig5"], "full", [0])
+    assert full["cifar10-tla-s0"][-1].epsilon == "8/255"
+
+
+def test_scripts_of_their_own_get_the_scale(tmp_path, monkeypatch):
+    asked = {}
+    for module in (compare_systems, modes):
+        monkeypatch.setattr(
+            module, "compare", lambda given, m=module: asked.update({m: given})
+        )
+    for name in ("atld", "modes"):
+        reproduce.reproduce(_given(tmp_path, name))
+    systems, hidden = asked[compare_systems], asked[modes]
+    assert (systems.epochs, systems.limit, systems.dataset) == (1, 16, "mnist")
+    assert systems.results == tmp_path / "results/smoke/atld"
+    assert (hidden.scale, hidden.limit) == ("smoke", None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*VIEWS, "atld", "modes"])
+def test_other_pages_at_the_smallest_scale(name, tmp_path):
+    text = reproduce.reproduce(_given(tmp_path, name))
+    again = reproduce.reproduce(_given(tmp_path, name, minutes=0.0))
+    assert again == text and "|" in text
+    if name in VIEWS:
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        assert len(rows) == 2 + len(VIEWS[name].rows)
+        assert text.count("![") == len(VIEWS[name].rows) * len(VIEWS[name].pictures)
 
 
 @pytest.mark.slow
