@@ -27,6 +27,9 @@ _APART = (
     f"Test accuracies that {published.SOURCE} gives for other nets, trained longer, on "
     "an axis of their own: compare where the best lies, not how high it is. "
 )
+_VARY = (
+    "The other hyper-parameters vary, too, and may be what makes a point good or bad."
+)
 _OTHER_CAUSE = (
     "The best point is also that of the paper's net with contrastive pre-training "
     "(“+ACL”), which may be why it leads."
@@ -66,10 +69,10 @@ def against(result: SearchResult, name: str) -> Figure | None:
         rows.append([trial.trial_id, value_text(value), *heights])
     log = plain and name == "head_weight" and min(values) > 0
     left = len(trials) - len(shown)
+    others = _VARY if len(result.tuned) > 1 else "All else is equal."
     return Figure(
         f"{scale.label} against {label}",
-        f"A point per completed trial, {reach(result)}. The other hyper-parameters "
-        "vary, too, and may be what makes a point good or bad."
+        f"A point per completed trial, {reach(result)}. {others}"
         + (f" Not shown, because they have no such value: {left}." if left else ""),
         picture(
             lambda plots, file: plots.score_points(

@@ -101,6 +101,18 @@ def test_the_page_says_what_its_figures_are_worth(files):
     assert "naming the largest class would reach 50.0 %" in text
     assert "not shown that anything was learned" not in text
     assert "data set digits_2" in text and "attack PGD-10" in text
+    assert "The other hyper-parameters vary, too" in text
+
+
+def test_of_a_grid_over_one_value_all_else_is_equal(tmp_path):
+    trials = tuple(
+        trial(n, score, values={"head_weight": weight})
+        for n, (weight, score) in enumerate([(0.1, 0.8), (1.0, 0.9)])
+    )
+    result = planted(tmp_path, 2)
+    result = dataclasses.replace(result, trials=trials, tuned=("head_weight",))
+    text = words(written(result)["report.html"])
+    assert "All else is equal." in text and "hyper-parameters vary" not in text
 
 
 def test_figures_hold_their_numbers(files):
