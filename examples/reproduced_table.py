@@ -210,8 +210,8 @@ def _draw_costs(scale: str, found: dict[tuple, dict], path: Path) -> None:
 def costs(dataset: str, found: dict[tuple, dict]) -> list[plots.CostPoint]:
     """Means over the seeds of each method whose cost is compared, and their range."""
     points = []
-    for group, pair in COSTS.items():
-        for method in (f"{name}{more}" for name in pair for more in ("", " + EMA")):
+    for group, methods in COSTS.items():
+        for method in methods:
             done = _done(found, dataset, method).values()
             if done:
                 shares = [100 * cell["attacked"][AUTOATTACK][0] for cell in done]
