@@ -244,11 +244,18 @@ def test_scripts_of_their_own_get_the_scale(tmp_path, monkeypatch):
     assert (hidden.scale, hidden.limit) == ("smoke", None)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One for all tables, which share runs."""
+    return tmp_path_factory.mktemp("reproduced")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*VIEWS, "atld", "modes"])
-def test_other_pages_at_the_smallest_scale(name, tmp_path):
-    text = reproduce.reproduce(_given(tmp_path, name))
-    again = reproduce.reproduce(_given(tmp_path, name, minutes=0.0))
+def test_other_pages_at_the_smallest_scale(name, folder, shared_data):
+    given = {"data_dir": str(shared_data)}
+    text = reproduce.reproduce(_given(folder, name, **given))
+    again = reproduce.reproduce(_given(folder, name, minutes=0.0, **given))
     assert again == text and "|" in text
     if name in VIEWS:
         rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -258,14 +265,22 @@ def test_other_pages_at_the_smallest_scale(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
-def test_each_table_at_the_smallest_scale(name, tmp_path):
-    text = reproduce.reproduce(_given(tmp_path, name))
+def test_each_table_at_the_smallest_scale(name, folder, shared_data):
+    given = {"data_dir": str(shared_data)}
+    table = TABLES[name]
+    text = reproduce.reproduce(_given(folder, name, **given))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    parts = len(TABLES[name].datasets["smoke"])
-    assert len(rows) == parts * (2 + len(TABLES[name].rows))
+    if name != "tla-poster":  # which has a table of its claims below
+        made = len(table.rows)
+        if not table.by_attack:
+            made = len({row for row, _ in table.rows} & _trained(table))
+        assert len(rows) == len(table.datasets["smoke"]) * (2 + made)
     # What is finished is not made again.
-    again = reproduce.reproduce(_given(tmp_path, name, minutes=0.0))
-    assert again == text
-    files = list((tmp_path / "results" / "smoke" / "runs").iterdir())
-    assert len(files) == len(reproduce.runs(TABLES[name], "smoke", [0]))
-    assert set(SCALES) == set(TABLES[name].datasets)
+    assert reproduce.reproduce(_given(folder, name, minutes=0.0, **given)) == text
+    files = {file.stem for file in (folder / "results/smoke/runs").iterdir()}
+    assert reproduce.runs(table, "smoke", [0]).keys() <= files
+
+
+def _trained(table) -> set[str]:
+    """Methods that a trial trains; other tables may have trained more of its rows."""
+    return {run[1] for run in reproduce.runs(table, "smoke", [0]).values()}
