@@ -31,7 +31,7 @@ test: $(TEST_READY) ## the tests, then the contract tables on JAX (what CI runs)
 fast: $(TEST_READY) ## the tests on TensorFlow only
 	$(ON_TENSORFLOW) $(PYTEST) -m "not slow"
 
-test-full: $(TEST_READY) ## every test, the slow ones too, both backends, mutations
+test-full: $(TEST_READY) ## every test, both backends, mutations (105 minutes on two cores)
 	$(ON_TENSORFLOW) $(PYTEST) --durations=25 --cov=keras_mpat --cov-fail-under=90
 	$(ON_JAX) $(PYTEST) tests/contracts tests/callbacks/test_full_state.py \
 	  tests/training/test_two_jax_processes.py tests/examples/test_distribution.py

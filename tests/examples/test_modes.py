@@ -204,7 +204,9 @@ def tiny_plan(monkeypatch):
     def read(scale, **options):
         plan = smoke(scale, **options)
         data = {**plan.data, "train_examples": 128, "test_examples": 8}
-        return modes_plan.Plan(**{**plan.__dict__, "seeds": (0,), "data": data})
+        thorough = {**plan.attacks["thorough"], "seeds": [0]}
+        own = {"data": data, "attacks": {**plan.attacks, "thorough": thorough}}
+        return modes_plan.Plan(**{**plan.__dict__, "seeds": (0,), **own})
 
     monkeypatch.setattr(modes, "read_plan", read)
     for module in (modes, modes_tables):
@@ -236,7 +238,7 @@ def test_a_killed_trial_continues(tmp_path, monkeypatch, tiny_plan, shared_data)
     again = "m2-shuffled-s0"
     assert attacked == ["m2-none-s0", again, again, "m2-oracle-s0"]
     assert trained == ["shuffled", "none", "shuffled", "oracle"]  # tuning; none twice
-    assert text.count("\n| 2 |") == 3
+    assert text.count("\n| 2 |") == 3 + 3  # thorough attacks have a table of their own
     cell = json.loads((tmp_path / f"results/cells/{again}.json").read_text())
     assert cell["n"] == len(cell["robust"]) == 8 and set(cell["robust"]) <= {"0", "1"}
     assert {"P2 similarities", "P4 prototypes"} <= cell["stages"].keys()
