@@ -24,9 +24,9 @@ help: ## list the targets
 demo: $(TEST_READY) ## train, attack and evaluate on scanned digits; write pictures
 	$(PY) examples/demo.py
 
-test: $(TEST_READY) ## the tests, then the contract tables on JAX (what CI runs)
+test: $(TEST_READY) ## the tests, then contracts that depend on JAX (what CI runs)
 	$(ON_TENSORFLOW) $(PYTEST) -m "not slow" --durations=10
-	$(ON_JAX) $(PYTEST) -m "not slow" tests/contracts
+	$(ON_JAX) $(PYTEST) -m "not slow and not one_backend" tests/contracts
 
 fast: $(TEST_READY) ## the tests on TensorFlow only
 	$(ON_TENSORFLOW) $(PYTEST) -m "not slow"

@@ -53,6 +53,7 @@ def test_result_depends_on_the_seed_alone(row, norm, digits):
     assert np.array_equal(first, other) == (not row.random)
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_result_does_not_depend_on_the_company(row, norm, digits):
     logits_fn, x, y = digits
@@ -63,6 +64,7 @@ def test_result_does_not_depend_on_the_company(row, norm, digits):
     assert np.abs(together[5] - x[5]).max() > 1e-3
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_search_is_the_worst_of_its_runs(row, norm, digits):
     logits_fn, x, y = digits
@@ -168,6 +170,7 @@ def test_linear_model_is_solved_exactly(row, norm):
     np.testing.assert_allclose(result, expected, atol=tolerance)
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_tiny_radius_changes_no_prediction(row, norm, digits):
     logits_fn, x, y = digits
@@ -176,6 +179,7 @@ def test_tiny_radius_changes_no_prediction(row, norm, digits):
     assert 0 < np.abs(_numpy(result) - x).max() <= 1.2e-5
 
 
+@pytest.mark.one_backend
 @EVERY
 def test_config_round_trip_and_repr(row, norm):
     mutable = np.arange(64).reshape(SHAPE) % 2 == 0
@@ -187,6 +191,7 @@ def test_config_round_trip_and_repr(row, norm):
     assert attack != build(row, norm, epsilon=norm.epsilon / 2, mutable=mutable)
 
 
+@pytest.mark.one_backend
 @EVERY
 def test_scaled_halves_epsilon_and_step(row, norm):
     attack = build(row, norm)
@@ -200,6 +205,7 @@ def test_scaled_halves_epsilon_and_step(row, norm):
         assert fixed.step_length == pytest.approx(0.01)
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_mutable_mask_is_respected(row, norm, digits):
     logits_fn, x, y = digits
@@ -209,6 +215,7 @@ def test_mutable_mask_is_respected(row, norm, digits):
     assert np.all(np.abs(result - x)[:, mutable].max(axis=1) > 0.01)
 
 
+@pytest.mark.one_backend
 @EVERY
 def test_radius_per_feature_is_respected(row, norm, digits):
     logits_fn, x, y = digits
@@ -226,6 +233,7 @@ def test_radius_per_feature_is_respected(row, norm, digits):
     assert np.abs(change).max() > 0.06  # the wide features use their width
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_bounds_only_change_the_unit(row, norm, digits):
     if row.holds:
@@ -240,6 +248,7 @@ def test_bounds_only_change_the_unit(row, norm, digits):
     assert np.abs(result - x).max() > 0.01
 
 
+@pytest.mark.one_backend
 @LEAN
 def test_uint8_images_are_cast_at_entry(row, norm, digits):
     logits_fn, x, y = digits[0], random_images(), labels()

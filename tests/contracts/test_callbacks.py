@@ -41,6 +41,7 @@ def test_a_silent_callback_leaves_training_bit_for_bit_as_it_is(name, plain):
     assert all(np.isfinite(logs[key]).all() for key in LOGS[name])
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_callback_serves_several_models_in_turn(name):
     callback, logs = CALLBACKS[name](*PROBE), []

@@ -67,6 +67,7 @@ def run(net, x):
     return ops.convert_to_numpy(net(ops.convert_to_tensor(x), training=False))
 
 
+@pytest.mark.one_backend
 @EACH
 def test_no_input_of_the_box_leaves_the_bounds(name):
     part, _ = nets(name)
@@ -101,6 +102,7 @@ def test_each_bound_is_attained(name):
         np.testing.assert_allclose(reached, bound, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.one_backend
 @EACH
 def test_margins_hold_and_are_not_loose(name):
     _, classifier = nets(name)

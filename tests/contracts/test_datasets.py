@@ -57,6 +57,7 @@ def test_arrays_are_images_in_the_unit_range_with_contiguous_labels(prepared):
     np.testing.assert_array_equal(y, np.asarray(table)[modes])
 
 
+@pytest.mark.one_backend
 def test_validation_is_a_stratified_part_of_the_training_set(prepared):
     name, where = prepared
     info = datasets.info(name, **where)

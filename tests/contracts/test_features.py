@@ -11,6 +11,7 @@ from tests.contracts.features_table import FEATURES, REFUSED, STRATEGIES
 _IDS = {name: name.replace("`", "").replace(" ", "-") for name in FEATURES}
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("feature", FEATURES, ids=_IDS.get)
 def test_features(feature, strategy, tmp_path):

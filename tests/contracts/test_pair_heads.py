@@ -28,6 +28,7 @@ def test_trains_saves_and_continues(make, tmp_path):
     toy.assert_same(toy.values(loaded.variables), toy.values(model.variables))
 
 
+@pytest.mark.one_backend
 def test_weight_zero_is_no_head(make):
     plain, zero = toy.model(PGD), toy.model(PGD, head=make(), head_weight=0.0)
     for model in (plain, zero):
@@ -37,6 +38,7 @@ def test_weight_zero_is_no_head(make):
     )
 
 
+@pytest.mark.one_backend
 def test_a_partial_last_batch_and_weights(make):
     """The one training of this file in a compiled graph."""
     model = toy.model(PGD, head=make(), eager=False)

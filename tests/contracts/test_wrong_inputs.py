@@ -16,6 +16,7 @@ EACH = pytest.mark.parametrize("row", ROWS, ids=[row.mistake for row in ROWS])
 _SENTENCES = 5
 
 
+@pytest.mark.one_backend
 @EACH
 def test_each_message_names_the_argument_what_was_received_and_the_fix(row):
     before = state()
@@ -34,6 +35,7 @@ def test_each_message_names_the_argument_what_was_received_and_the_fix(row):
     assert "0x" not in text and "tf." not in text.replace("tf.data", ""), text
 
 
+@pytest.mark.one_backend
 def test_mistakes_are_told_apart_and_every_message_is_in_the_document():
     assert len({row.mistake for row in ROWS}) == len(ROWS) > 200
     assert len({row.code for row in ROWS}) == len(ROWS)

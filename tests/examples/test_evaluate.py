@@ -134,6 +134,7 @@ def atld_dir(tiny, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_dynamic_inference_is_attacked_through_it_and_inside(atld_dir, run_script):
     script = ["examples/evaluate.py", "--run_dir", atld_dir, "--limit", "20"]
     done = run_script(*script, "--attacks", "fgsm", "--inference", "imt_plus", "--card")

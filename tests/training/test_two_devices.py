@@ -103,6 +103,7 @@ def _workers(folder, kind, *more):
     return [process.returncode for process in processes], told
 
 
+@pytest.mark.slow
 def test_two_workers_one_of_which_dies_end_as_one_process(tmp_path):
     """Free's perturbation, a validation attack, FullState; the other worker is told."""
     (survivor, killed), told = _workers(tmp_path, "free", "1")

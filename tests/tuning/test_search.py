@@ -127,6 +127,7 @@ def test_more_trials_may_be_asked_for_later(first_and_whole):
     assert result.trials[0] == first.trials[0]
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_twice_goes_on_and_ends_the_same(whole, tmp_path):
     listing = tmp_path / "ran.txt"
     for lines in (2, 5):  # in the first and in the second trial
