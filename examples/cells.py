@@ -93,6 +93,18 @@ def finished(folder: Path, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
     }
 
 
+def finish(
+    cells: Sequence[Cell],
+    measure: Callable[[Cell], dict[str, Any]],
+    folder: Path,
+    given: Any,
+) -> dict[str, dict[str, Any]]:
+    """`run` with the `minutes`, `parts` and `part` of the flags, then `finished`."""
+    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
+    run(cells, measure, folder, **shares)
+    return finished(folder, cells)
+
+
 def define_flags(*, run_dir: str, results: str) -> None:
     """The flags that all comparisons have, with these folders by default."""
     flags.DEFINE_string("run_dir", run_dir, "Folder of the runs, one per cell.")

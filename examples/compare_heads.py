@@ -156,9 +156,7 @@ def compare(given) -> str:
         settings = every[cell.name][-1]
         return measure(settings, runs / cell.name, data_dir=given.data_dir, **size)
 
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "cells", **shares)
-    found = comparison.finished(folder / "cells", listed)
+    found = comparison.finish(listed, measured, folder / "cells", given)
     results = {every[name][1:4]: values for name, values in found.items()}
     text = table(results) if results else "No cell is finished.\n"
     write_text(folder / "table.md", text)

@@ -155,8 +155,9 @@ def _published(method: str) -> tuple[str | None, ...]:
     columns += (("tla-3", "attacked"), ("tla-3", "clean"))
     found = []
     for table_, column in columns:
-        there = theirs in {row["method"] for row in papers.table(table_).rows}
-        number = papers.value(table_, theirs, column, "mnist")[0] if there else None
+        number = None
+        if papers.has(table_, theirs, "mnist"):
+            number, _ = papers.value(table_, theirs, column, "mnist")
         found.append(None if number is None else f"{number:g}")
     return tuple(found)
 
@@ -216,9 +217,7 @@ def compare(given) -> str:
     def measured(cell: comparison.Cell) -> dict[str, Any]:
         return measure(every[cell.name][1], runs / cell.name, **options)
 
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "cells", **shares)
-    found = comparison.finished(folder / "cells", listed)
+    found = comparison.finish(listed, measured, folder / "cells", given)
     text = table({every[name][0]: values for name, values in found.items()})
     write_text(folder / "table.md", text)
     return text

@@ -40,6 +40,19 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 }
 ONE_SEED = ("PGD", "feature scattering")
 UNSEEN_BY_AUTOATTACK = ("RoCL, then MPAT", "ATLD+")
+# What the flags are unless they are given.
+USUAL: dict[str, Any] = {
+    "dataset": "mnist",
+    "epsilon": None,
+    "width": None,
+    "epochs": 10,
+    "batch_size": None,
+    "pretrain_epochs": 10,
+    "pretrain_batch_size": 512,
+    "train_examples": 10_000,
+    "limit": 2000,
+    "hard": 500,
+}
 # The same for all: no weight norm, a triangle of the rate.
 COMMON = {"regularizer": "none", "schedule": "cyclic", "learning_rate": 0.1}
 INFERENCES = {"ATLD−": "plain", "ATLD": "imt", "ATLD+": "imt_plus"}
@@ -186,9 +199,7 @@ def compare(given) -> str:
         options = {"data_dir": given.data_dir, **size}
         return measure(system, settings, runs / cell.name, **options)
 
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "cells", **shares)
-    found = comparison.finished(folder / "cells", listed)
+    found = comparison.finish(listed, measured, folder / "cells", given)
     text = table({every[name][:2]: values for name, values in found.items()})
     write_text(folder / "table.md", text)
     return text
@@ -204,15 +215,34 @@ def main(_) -> None:
 
 if __name__ == "__main__":
     comparison.define_flags(run_dir="runs/systems", results="results/systems")
-    flags.DEFINE_string("dataset", "mnist", "Data set.")
-    flags.DEFINE_string("epsilon", None, "Radius; default: that of the data set.")
-    flags.DEFINE_integer("width", None, "Channels of the first stage of a resnet.")
-    flags.DEFINE_integer("epochs", 10, "Passes over the data.", lower_bound=1)
-    flags.DEFINE_integer("batch_size", None, "Images per batch.", lower_bound=1)
-    flags.DEFINE_integer("pretrain_epochs", 10, "Of pretraining.", lower_bound=1)
-    flags.DEFINE_integer("pretrain_batch_size", 512, "Of pretraining.", lower_bound=2)
+    flags.DEFINE_string("dataset", None, "Data set.")
+    flags.DEFINE_string(
+        "epsilon", USUAL["epsilon"], "Radius; default: that of the data set."
+    )
+    flags.DEFINE_integer(
+        "width", USUAL["width"], "Channels of the first stage of a resnet."
+    )
+    flags.DEFINE_integer(
+        "epochs", USUAL["epochs"], "Passes over the data.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "batch_size", USUAL["batch_size"], "Images per batch.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "pretrain_epochs", USUAL["pretrain_epochs"], "Of pretraining.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "pretrain_batch_size",
+        USUAL["pretrain_batch_size"],
+        "Of pretraining.",
+        lower_bound=2,
+    )
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of weights, data and noise.")
-    flags.DEFINE_integer("train_examples", 10_000, "First training images only.")
-    flags.DEFINE_integer("limit", 2000, "First test images.", lower_bound=1)
-    flags.DEFINE_integer("hard", 500, "Images of AutoAttack.", lower_bound=1)
+    flags.DEFINE_integer(
+        "train_examples", USUAL["train_examples"], "First training images only."
+    )
+    flags.DEFINE_integer("limit", None, "First test images.", lower_bound=1)
+    flags.DEFINE_integer("hard", None, "Images of AutoAttack.", lower_bound=1)
+    for name, value in USUAL.items():
+        flags.FLAGS.set_default(name, value)
     app.run(main)

@@ -194,10 +194,7 @@ def finish(listed: Mapping[str, Run], work, given, plan: Plan, stage: str):
         options = {"data_dir": given.data_dir}
         return work(listed[cell.name], settings[cell.name], plan, folder, **options)
 
-    folder = Path(given.results) / stage
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(every, measured, folder, **shares)
-    return comparison.finished(folder, every)
+    return comparison.finish(every, measured, Path(given.results) / stage, given)
 
 
 def compare(given) -> str:

@@ -50,6 +50,12 @@ def table(id: str) -> PaperTable:
     return _chosen("table", id, _read())
 
 
+def has(table_: str, method: str | None, dataset: str | None) -> bool:
+    """Whether a table has a row of this method on this data set."""
+    rows = table(table_).rows
+    return (method, dataset) in {(row["method"], row["dataset"]) for row in rows}
+
+
 def value(table: str, method: str, column: str, dataset: str | None = None) -> tuple:
     """(A published number or None, why it cannot be right or None).
 

@@ -34,19 +34,8 @@ from keras_mpat import attacks
 from keras_mpat.choices import check_choice
 from keras_mpat.files import write_json, write_text
 
-_SYSTEMS: dict[str, Any] = {
-    "dataset": "mnist",
-    "epsilon": None,
-    "width": None,
-    "batch_size": None,
-    "epochs": 10,
-    "train_examples": 10_000,
-    "pretrain_epochs": 10,
-    "pretrain_batch_size": 512,
-    "limit": 2000,
-    "hard": 500,
-}
-_SYSTEMS_BY_SCALE: dict[str, dict[str, Any]] = {
+# Of compare_systems.py: what differs from its usual flags.
+_SYSTEMS: dict[str, dict[str, Any]] = {
     "smoke": {
         "epochs": 1,
         "train_examples": 256,
@@ -157,9 +146,7 @@ def reproduce(given) -> str:
             settings, trained / given.scale / cell.name, (own, near), size, **where
         )
 
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "runs", **shares)
-    found = comparison.finished(folder / "runs", listed)
+    found = comparison.finish(listed, measured, folder / "runs", given)
     results = {every[name][:3]: values for name, values in found.items()}
     text = markdown(given.table, given.scale, results, folder)
     write_text(folder / f"{given.table}.md", text)
@@ -178,7 +165,7 @@ def _by_its_script(given) -> str:
         scale = "smoke" if given.scale == "smoke" else "cpu"  # the plan is on MNIST
         chosen = values | {"scale": scale, "limit": None}
         return modes.compare(types.SimpleNamespace(**chosen))
-    chosen = values | _SYSTEMS | _SYSTEMS_BY_SCALE[given.scale]
+    chosen = values | compare_systems.USUAL | _SYSTEMS[given.scale]
     return compare_systems.compare(types.SimpleNamespace(**chosen))
 
 

@@ -197,9 +197,7 @@ def reproduce(given) -> str:
             values[name] = values.pop(f"at {epsilon}")
         return values
 
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "latent", **shares)
-    found = comparison.finished(folder / "latent", listed)
+    found = comparison.finish(listed, measured, folder / "latent", given)
     results = {every[name][:3]: values for name, values in found.items()}
     text = markdown(given.table, given.scale, results, folder)
     write_text(folder / f"{given.table}.md", text)
@@ -252,16 +250,12 @@ def _table(view: View, dataset: str, found: Mapping[tuple, dict]) -> str:
         for _, keys, column, digits, factor in view.columns:
             mean = _mean(own, keys, digits, factor)
             theirs = "–"
-            if view.paper is not None and column and _has(view.paper, row, printed):
-                theirs = published(view.paper, row, column, printed, max(digits, 2))
+            paper = view.paper if column else None
+            if paper is not None and papers.has(paper, row, printed):
+                theirs = published(paper, row, column, printed, max(digits, 2))
             cells.append(mean if theirs == "–" else f"{theirs} / {mean}")
         lines.append([method, *cells, str(len(own))])
     return comparison.markdown(lines)
-
-
-def _has(paper: str, row: str | None, dataset: str) -> bool:
-    rows = papers.table(paper).rows
-    return (row, dataset) in {(r["method"], r["dataset"]) for r in rows}
 
 
 def _mean(own: Sequence[dict], keys, digits: int, factor: float) -> str:

@@ -193,9 +193,7 @@ def compare(given) -> str:
         }
 
     folder = Path(given.results)
-    shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
-    comparison.run(listed, measured, folder / "cells", **shares)
-    found = comparison.finished(folder / "cells", listed)
+    found = comparison.finish(listed, measured, folder / "cells", given)
     results = {points[name]: values for name, values in found.items()}
     text = table(results)
     write_text(folder / "table.md", text)

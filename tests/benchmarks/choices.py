@@ -9,7 +9,7 @@ here has a row that says why. On TensorFlow.
 
 import argparse
 import contextlib
-import json
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,8 +21,8 @@ import tensorflow as tf
 
 import keras_mpat as mpat
 from keras_mpat import backend
-from tests.benchmarks.contenders import WORKLOADS, Workload
-from tests.benchmarks.medians import interval
+from tests.benchmarks.contenders import WORKLOADS, Workload, keras_net
+from tests.benchmarks.medians import interval, keep, said
 
 USUAL = "as it is"
 BATCHES = {"lenet": 16, "resnet18": 4}
@@ -96,13 +96,10 @@ def epoch_of(name: str, work: Workload, batches: int) -> Callable[[], float]:
     """
     strategy, options, traced, kind = CHOICES[name]
     keras.utils.set_random_seed(0)
-    rng = np.random.default_rng(0)
-    count = batches * work.batch
-    x = rng.uniform(size=(count, *work.shape)).astype("float32")
-    y = rng.integers(0, 10, count).astype("int32")
+    x, y = dataclasses.replace(work, batches=batches).data()
     with traced():
         model = mpat.AdversarialModel(
-            _net(work),
+            keras_net(work, _shape(work)),
             strategy=mpat.training.PGDTraining(
                 mpat.Linf(work.epsilon),
                 steps=work.steps,
@@ -126,13 +123,10 @@ def epoch_of(name: str, work: Workload, batches: int) -> Callable[[], float]:
     return epoch
 
 
-def _net(work: Workload) -> keras.Model:
-    shape = work.shape
+def _shape(work: Workload) -> tuple[int, ...]:
     if keras.config.image_data_format() == "channels_first":
-        shape = (shape[-1], *shape[:-1])
-    if work.net == "lenet":
-        return mpat.models.lenet(10, input_shape=shape, filters=(32, 64), units=512)
-    return mpat.models.resnet18(10, input_shape=shape, width=16)
+        return (work.shape[-1], *work.shape[:-1])
+    return work.shape
 
 
 def _data(x, y, batch: int, kind: str) -> dict:
@@ -181,8 +175,7 @@ def table(found: dict) -> str:
             if "failed" in row:
                 lines.append(f"| {row['choice']} | failed: {row['failed']} | |")
                 continue
-            median, low, high = row["speed"]
-            speed = f"{median:.2f} ({low:.2f}–{high:.2f})"
+            speed = said(row["speed"])
             lines.append(f"| {row['choice']} | {row['milliseconds']:.0f} | {speed} |")
     return "\n".join(lines) + "\n"
 
@@ -197,10 +190,7 @@ def main() -> None:
         title = f"{work.net}, PGD-{work.steps}, batch {work.batch}"
         found["workloads"][title] = measure(name, given.repetitions)
         if given.write:
-            given.write.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(found, indent=1) + "\n"
-            (given.write / "choices.json").write_text(text, encoding="utf-8")
-            (given.write / "choices.md").write_text(table(found), encoding="utf-8")
+            keep(given.write, "choices", found, table(found))
     print(table(found))
 
 

@@ -61,12 +61,14 @@ WORKLOADS = {
 TENSORFLOW, TORCH = ("tensorflow", "keras", "numpy"), ("torch", "numpy")
 
 
-def _keras_net(work: Workload):
+def keras_net(work: Workload, shape: tuple[int, ...] | None = None):
+    """The net of a workload; its inputs have the workload's shape unless told."""
     import keras_mpat as mpat
 
+    shape = shape or work.shape
     if work.net == "lenet":
-        return mpat.models.lenet(10, filters=(32, 64), units=512)
-    return mpat.models.resnet18(10, width=16)
+        return mpat.models.lenet(10, input_shape=shape, filters=(32, 64), units=512)
+    return mpat.models.resnet18(10, input_shape=shape, width=16)
 
 
 def ours(work: Workload) -> Callable[[], None]:
@@ -74,7 +76,7 @@ def ours(work: Workload) -> Callable[[], None]:
     import keras_mpat as mpat
     from keras_mpat import backend
 
-    net = _keras_net(work)
+    net = keras_net(work)
     ball = mpat.Linf(work.epsilon)
     pgd = mpat.attacks.PGD(ball, steps=work.steps, step_size=work.step_size)
     graph = backend.function(lambda x, y: pgd(net, x, y, seed=0))
@@ -88,7 +90,7 @@ def cleverhans(work: Workload, graph: bool = False) -> Callable[[], None]:
         projected_gradient_descent,
     )
 
-    net = _keras_net(work)
+    net = keras_net(work)
 
     def attack(x, y):
         return projected_gradient_descent(
@@ -119,7 +121,7 @@ def foolbox(work: Workload) -> Callable[[], None]:
     import foolbox
     import tensorflow as tf
 
-    model = foolbox.TensorFlowModel(_keras_net(work), bounds=(0, 1))
+    model = foolbox.TensorFlowModel(keras_net(work), bounds=(0, 1))
     options = {"abs_stepsize": work.step_size, "steps": work.steps}
     attack = foolbox.attacks.LinfPGD(rel_stepsize=None, **options)
 
@@ -137,7 +139,7 @@ def art(work: Workload) -> Callable[[], None]:
     from art.estimators.classification import TensorFlowV2Classifier
 
     classifier = TensorFlowV2Classifier(
-        _keras_net(work),
+        keras_net(work),
         nb_classes=10,
         input_shape=work.shape,
         loss_object=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -197,7 +199,7 @@ def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
     options = {"steps": work.steps, "step_size": work.step_size}
     options["attack_dtype"] = attack_dtype
     strategy = mpat.training.PGDTraining(ball, **options)
-    model = mpat.AdversarialModel(_keras_net(work), strategy=strategy)
+    model = mpat.AdversarialModel(keras_net(work), strategy=strategy)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
     x, y = work.data()
     given = {"batch_size": work.batch, "shuffle": False, "verbose": 0}

@@ -9,7 +9,6 @@ asked for, in a process for each number of images, shows whether memory grows wi
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.medians import interval
+from tests.benchmarks.medians import interval, keep, said
 
 AXES = {
     "attack steps": (1, 2, 5, 10, 20, 40),
@@ -116,9 +115,8 @@ def table(found: dict) -> str:
         lines += ["", f"| {name} | ms a step | time over the first | size over it |"]
         lines += ["| --- | --- | --- | --- |"]
         for row in rows:
-            median, low, high = row["over_first"]
             times = row["size"] / rows[0]["size"]
-            ratio = f"{median:.2f} ({low:.2f}–{high:.2f})"
+            ratio = said(row["over_first"])
             ms = f"{row['milliseconds']:.1f}"
             lines.append(f"| {row['size']} | {ms} | {ratio} | {times:g} |")
     lines += ["", "| images of an epoch, streamed | images/s | peak MiB |"]
@@ -142,10 +140,7 @@ def main() -> None:
     for name in AXES:
         found["axes"][name] = axis(name, given.repetitions)
     if given.write:
-        given.write.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(found, indent=1) + "\n"
-        (given.write / "growth.json").write_text(text, encoding="utf-8")
-        (given.write / "growth.md").write_text(table(found), encoding="utf-8")
+        keep(given.write, "growth", found, table(found))
     print(table(found))
 
 

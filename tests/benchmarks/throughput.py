@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.contenders import TASKS, TORCH, WORKLOADS
-from tests.benchmarks.medians import interval
+from tests.benchmarks.medians import interval, keep, said
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -137,9 +137,8 @@ def table(found: dict) -> str:
             if "failed" in row:
                 lines.append(f"| {row['contender']} | failed: {row['failed']} | | | |")
                 continue
-            median, low, high = row["ours_is_faster"]
             speed, memory = round(row["images_per_second"]), row["peak_mib"]
-            ratio = f"{median:.2f} ({low:.2f}–{high:.2f})"
+            ratio = said(row["ours_is_faster"])
             versions = ", ".join(" ".join(pair) for pair in row["versions"].items())
             cells = (row["contender"], speed, ratio, memory, versions)
             lines.append(f"| {' | '.join(map(str, cells))} |")
@@ -169,11 +168,7 @@ def main() -> None:
             title = f"{task}: {work.net}, PGD-{work.steps}, batch {work.batch}"
             found["tasks"][title] = measure(workload, task, given)
             if given.write:
-                given.write.mkdir(parents=True, exist_ok=True)
-                text = json.dumps(found, indent=1) + "\n"
-                (given.write / "throughput.json").write_text(text, encoding="utf-8")
-                path = given.write / "throughput.md"
-                path.write_text(table(found), encoding="utf-8")
+                keep(given.write, "throughput", found, table(found))
     print(table(found))
 
 

@@ -1,9 +1,11 @@
-"""Ten colors that most color-blind readers tell apart.
+"""Ten colors that most color-blind readers tell apart, their markers, and a gray.
 
 References:
     Six of them: P. Tol, "Colour Schemes", SRON/EPS/TN/09-002, the bright scheme.
 """
 
+MARKERS = "os^Dv<>PX*"
+GRAY = "#8a8f96"  # seen on light and on dark pages
 COLORS = (
     "#4477aa",
     "#ee6677",

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, GRAY, MARKERS
 
-_MARKERS = "os^Dv<>PX*"
 _NEAR = 1.1  # of two on the front this close in minutes, the better one has a name
 
 
@@ -56,7 +55,7 @@ def cost_of_robustness(
         own = [point for point in points if point.group == group]
         style = {"color": COLORS[number % len(COLORS)], "label": group}
         xs, ys = [p.minutes for p in own], [p.accuracy for p in own]
-        axis.scatter(xs, ys, marker=_MARKERS[number % 10], s=34, zorder=3, **style)
+        axis.scatter(xs, ys, marker=MARKERS[number % 10], s=34, zorder=3, **style)
         for point in own:
             if point.low is not None and point.high is not None:
                 ends = ([point.minutes] * 2, [point.low, point.high])
@@ -66,7 +65,7 @@ def cost_of_robustness(
         [point.minutes for point in front],
         [point.accuracy for point in front],
         where="post",
-        color="#8a8f96",
+        color=GRAY,
         linestyle="--",
         linewidth=1,
         label="best for its minutes",

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from keras_mpat.evaluation.curves import AccuracyCurve
 from keras_mpat.evaluation.detection import RocCurve
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, MARKERS
 
 _DPI = 110
-_MARKERS = "os^Dv<>PX*"
 _STYLES = ("-", "--", "-.", ":")
 
 
@@ -74,7 +73,7 @@ def accuracy_curves(
         values, percent = np.array(curve.values), 100 * curve.accuracy
         low, high = 100 * np.array(curve.intervals).T
         axis.fill_between(values, low, high, color=color, alpha=0.15, linewidth=0)
-        marker = _MARKERS[number % len(_MARKERS)]
+        marker = MARKERS[number % len(MARKERS)]
         raw = 100 * curve.raw_accuracy
         weaker = raw > percent
         alone = {"color": color, "markersize": 5, "linestyle": "", "marker": "x"}
@@ -121,7 +120,7 @@ def attack_gap(
     above, below = 100 * np.asarray(weak), 100 * np.asarray(strong)
     axis.fill_between(epochs, below, above, color="0.88", linewidth=0, label="gap")
     for number, (name, values) in enumerate(zip(names, (above, below), strict=True)):
-        marker = _MARKERS[number]
+        marker = MARKERS[number]
         style = {"color": COLORS[number], "marker": marker, "markersize": 4}
         axis.plot(epochs, values, label=name, **style)  # type: ignore[arg-type]
     widest = int(np.argmax(above - below))

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, MARKERS
 
-_MARKERS = "os^Dv<>PX*"
 _MANY = 25  # points above which markers only blur a line
 
 
@@ -32,7 +31,7 @@ def lines(
     axis = figure.subplots()
     for number, (name, values) in enumerate(curves.items()):
         height = np.asarray(values, "float64") * (100 if percent else 1)
-        marker = _MARKERS[number % 10] if len(height) <= _MANY else ""
+        marker = MARKERS[number % 10] if len(height) <= _MANY else ""
         axis.plot(
             np.arange(1, len(height) + 1),
             height,

@@ -7,10 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, MARKERS
 
 _DPI = 110
-_MARKERS = "os^Dv<>PX*"
 _TEN = len(COLORS)
 
 
@@ -56,7 +55,7 @@ def _draw_line(axis, epochs, counts, number: int, size: int, label: str) -> None
     if size > _TEN:
         axis.plot(epochs, counts, color="0.75", linewidth=0.8, **style)
         return
-    style |= {"color": COLORS[number], "marker": _MARKERS[number]}
+    style |= {"color": COLORS[number], "marker": MARKERS[number]}
     # Equal lines lie beside each other, not on each other.
     shift = 0.07 * (number - (size - 1) / 2)
     axis.plot(epochs, counts + shift, markersize=4, linewidth=1.6, label=label, **style)

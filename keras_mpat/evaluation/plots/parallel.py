@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, GRAY
 from keras_mpat.evaluation.plots.sheet import short
 from keras_mpat.evaluation.plots.tuning import score_colors, write
 
-_DPI, _GRAY = 110, "#8a8f96"
+_DPI = 110
 _WIDE, _ROW, _NAMES = 4.8, 0.8, 0.36  # inches; names take a share of a line's length
 _BAND = 0.3  # of a row: the height of an axis, in which its ticks stand
 _LOG, _LOG_WHOLE = 8, 50  # largest over smallest number from which an axis is a log
@@ -93,7 +93,7 @@ def importance_bars(
     axis = figure.subplots()
     means, deviations = np.array(list(drops.values()), "float64").reshape(-1, 2).T
     rows = np.arange(len(means))
-    error = {"ecolor": _GRAY, "elinewidth": 1.2}
+    error = {"ecolor": GRAY, "elinewidth": 1.2}
     axis.barh(rows, means, 0.62, xerr=deviations, color=COLORS[0], error_kw=error)
     axis.set_yticks(rows, [_fit(name, 28) for name in drops])
     axis.invert_yaxis()
@@ -114,13 +114,13 @@ def _draw_axis(axis, top: float, dimension: Dimension) -> list[float]:
 def _draw_band(axis, top: float, name: str, ticks: list[tuple[float, str]]) -> None:
     """An axis as a band that holds its numbers."""
     for row in (top, top - _BAND):
-        axis.plot([0, 1], [row, row], color=_GRAY, linewidth=0.9, zorder=1)
+        axis.plot([0, 1], [row, row], color=GRAY, linewidth=0.9, zorder=1)
     middle = top - _BAND / 2
     beside = {"va": "center", "fontsize": 8.5, "linespacing": 1.1}
     axis.text(-_NAMES, middle, _wrapped(name), weight="bold", **beside)
     for place, text in ticks:
         for row, end in ((top, -0.04), (top - _BAND, 0.04)):
-            axis.plot([place] * 2, [row, row + end], color=_GRAY, lw=0.9, zorder=1)
+            axis.plot([place] * 2, [row, row + end], color=GRAY, lw=0.9, zorder=1)
         side = "left" if place < 0.03 else "right" if place > 0.97 else "center"
         axis.text(place, middle - 0.01, text, ha=side, **beside)
 

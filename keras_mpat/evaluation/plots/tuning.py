@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from keras_mpat.evaluation.plots.colors import COLORS
+from keras_mpat.evaluation.plots.colors import COLORS, GRAY, MARKERS
 
-_DPI, _MARKERS, _GRAY = 110, "os^Dv<>PX*", "#8a8f96"
+_DPI = 110
 _NAMED, _MANY = 14, 40  # names on an axis, at most; curves from which lines are thin
 # From the worst to the best: all of it is visible on white and on black.
 _SCORES = LinearSegmentedColormap.from_list("score", ["#4477aa", "#aa3377", "#ee8833"])
@@ -76,10 +76,10 @@ def score_points(
     for number, (name, several) in enumerate(series.items()):
         xs = np.array([names.index(str(p.x)) if names else p.x for p in several], float)
         style: dict[str, Any] = {"color": COLORS[number % 10], "label": name}
-        style |= {"marker": _MARKERS[number % 10], "linestyle": "-" if joined else ""}
+        style |= {"marker": MARKERS[number % 10], "linestyle": "-" if joined else ""}
         _draw_points(axis, several, xs if log or joined else _beside(xs), **style)
     if floor is not None:
-        axis.axhline(floor[0], color=_GRAY, linestyle=":", label=floor[1])
+        axis.axhline(floor[0], color=GRAY, linestyle=":", label=floor[1])
     if names:
         _name_axis(axis, names)
     elif log:
@@ -126,7 +126,7 @@ def trial_curves(
         style |= {"linewidth": 2.6 if first else thin, "zorder": 3 if first else 2}
         _draw_curve(axis, np.array(curve.values, "float64"), failed, style)
     if floor is not None:
-        axis.axhline(floor[0], color=_GRAY, linestyle=":", label=floor[1])
+        axis.axhline(floor[0], color=GRAY, linestyle=":", label=floor[1])
     axis.set(xlabel="epoch", ylabel=label)
     axis.locator_params(axis="x", integer=True)
     _finish(figure, axis, path, bool(named - {""}) or floor is not None)
@@ -139,7 +139,7 @@ def score_colors(scores: Sequence[float | None], direction: str) -> list[str | A
     colors: list[Any] = []
     for score in scores:
         if score is None:
-            colors.append(_GRAY)
+            colors.append(GRAY)
             continue
         best = high if direction == "max" else low
         share = abs(score - best) / (high - low) if high > low else 0.0
@@ -181,7 +181,7 @@ def _draw_curve(axis, heights: np.ndarray, failed: bool, style) -> None:
     known = np.flatnonzero(np.isfinite(heights))
     if failed and len(known):
         end = known[-1]
-        axis.plot(epochs[end], heights[end], marker="x", color=_GRAY, markersize=6)
+        axis.plot(epochs[end], heights[end], marker="x", color=GRAY, markersize=6)
 
 
 def _beside(xs: np.ndarray) -> np.ndarray:
