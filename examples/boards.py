@@ -14,7 +14,7 @@ _HELD_OUT = 256  # validation images that are attacked
 def boards(
     run: RunDirectory, settings: Settings, validation, *, adversarial: bool
 ) -> list[keras.callbacks.Callback]:
-    """The callbacks that write for TensorBoard; none where it is not installed.
+    """The callbacks that write for TensorBoard; none where it, or TensorFlow, is not.
 
     Args:
         run: the folder.
@@ -23,12 +23,17 @@ def boards(
         adversarial: whether to attack some of them every fifth epoch, and show them.
 
     Raises:
-        ImportError: `adversarial` without TensorBoard.
+        ImportError: `adversarial` without TensorBoard or TensorFlow.
     """
     folder = str(run.path / "tensorboard")
-    if importlib.util.find_spec("tensorboard") is None:
+    needed = ("tensorboard", "tensorflow")  # Keras writes through both
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
         if adversarial:
-            raise ImportError('--board needs tensorboard: pip install ".[tuning]".')
+            raise ImportError(
+                f"--board needs {' and '.join(missing)}: pip install "
+                '"keras_mpat[tuning]" tensorflow.'
+            )
         return []
     callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
     if adversarial:

@@ -9,6 +9,7 @@ Defaults per data set and the presets are in settings.py and presets.py.
 """
 
 import importlib.metadata
+import importlib.util
 import platform
 import shutil
 import statistics
@@ -114,7 +115,8 @@ def train(
 
 def _environment(model, settings) -> dict[str, Any]:
     radius = mpat.Linf(settings.epsilon).radius
-    packages = {"keras", "tensorflow", "numpy", keras.backend.backend()}
+    packages = {"keras", "numpy", keras.backend.backend()}
+    packages |= {"tensorflow"} if importlib.util.find_spec("tensorflow") else set()
     versions = {name: importlib.metadata.version(name) for name in sorted(packages)}
     own = {"python": platform.python_version(), "keras_mpat": mpat.__version__}
     return {

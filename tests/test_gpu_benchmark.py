@@ -53,8 +53,9 @@ def test_it_goes_on_with_what_is_missing_until_the_budget_is_spent(
     monkeypatch.setattr(gpu, "product_rate", lambda precision, size: 2e12)
     trained = []
 
-    def training(width, precision, batch_size, images):
-        trained.append(precision)
+    def training(width, precision, batch_size, images, xla):
+        if xla:
+            trained.append(precision)
         return {"tflops": 1.0}, "classifier"
 
     monkeypatch.setattr(gpu, "training", training)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,11 @@ class RobustnessResult:
     def load(cls, path: str | os.PathLike) -> "RobustnessResult":
         """Reads what `save` wrote."""
         with open(path, encoding="utf-8") as file:
-            values = json.load(file)
+            return cls.from_dict(json.load(file))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RobustnessResult":
+        """The result that `to_dict` has written down."""
         proof = values.get("evidence")
         stages = tuple(
             Stage(

@@ -3,13 +3,14 @@
     python tests/benchmarks/gpu.py --budget 8m --out gpu.json
     KERAS_BACKEND=jax python tests/benchmarks/gpu.py --budget 8m --out gpu_jax.json
 
-Trains with XLA in float32 and in mixed precision at several batch sizes, attacks what
-it has trained with AutoAttack, and says images/s, TFLOP/s, the share of what a large
-matrix product reaches here, and how long 120 epochs of PGD-7 on CIFAR-10 and AutoAttack
-on 10 000 images would take. The data are made up, lie on the device and are easy, so
-that no image falls and AutoAttack costs most. Each figure is written when it is there;
-the same command goes on with those that are missing. It runs unattended, and ends when
-the budget does.
+Trains with XLA in float32 and in mixed precision at several batch sizes, on TensorFlow
+also without XLA, attacks what it has trained with AutoAttack, and says images/s,
+TFLOP/s, the share of what a large matrix product reaches here, and how long 120 epochs
+of PGD-7 on CIFAR-10 and AutoAttack on 10 000 images would take. The data are made up,
+lie on the device and are easy, so that no image falls and AutoAttack costs most. Each
+figure is written when it is there; the same command goes on with those that are
+missing. It runs unattended, and ends when
+the budget does. `--quick`: batches of 512 only, fewer updates, no AutoAttack.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from keras_mpat.files import write_json
 
 CLASSES, STEPS, EPOCHS, IMAGES = 10, 7, 120, 50_000
 BALL = mpat.Linf("8/255")
+WITHOUT_XLA = "training without XLA"
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -117,8 +119,8 @@ def product_rate(precision: str, size: int) -> float:
     return max(rates)
 
 
-def build(width: int, precision: str) -> mpat.AdversarialModel:
-    """A compiled model: PGD-7 with SoftTriple, XLA, SGD with momentum."""
+def build(width: int, precision: str, xla: bool) -> mpat.AdversarialModel:
+    """A compiled model: PGD-7 with SoftTriple, SGD with momentum."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(precision)
     net = mpat.models.resnet18(CLASSES, width=width)
@@ -127,13 +129,13 @@ def build(width: int, precision: str) -> mpat.AdversarialModel:
     head = mpat.SoftTripleHead(CLASSES)
     model = mpat.AdversarialModel(net, strategy=strategy, head=head)
     optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
-    model.compile(optimizer, metrics=["accuracy"], jit_compile=True)
+    model.compile(optimizer, metrics=["accuracy"], jit_compile=xla)
     return model
 
 
-def training(width: int, precision: str, batch_size: int, images: int):
+def training(width: int, precision: str, batch_size: int, images: int, xla=True):
     """(figures, the trained classifier). The first epoch compiles: it is left out."""
-    model, clock = build(width, precision), _Clock()
+    model, clock = build(width, precision, xla), _Clock()
     x, y = data(images)
     batches = on_device(x, y, batch_size)
     history = model.fit(batches, epochs=5, callbacks=[clock], verbose=0)
@@ -182,20 +184,25 @@ def seconds_of(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def plan(smoke: bool):
+def plan(smoke: bool, quick: bool = False):
     """(name, stage) in the order of what is worth most; each needs those before it."""
-    sizes = (8,) if smoke else (512, 128, 1024)
-    precisions = PRECISIONS[:2] if smoke else PRECISIONS
+    sizes = (8,) if smoke else (512,) if quick else (512, 128, 1024)
+    precisions = PRECISIONS[:2] if smoke or quick else PRECISIONS
     yield from (("product", precision, None) for precision in precisions)
     for batch_size in sizes:
         for precision in reversed(precisions[:2]):
             yield "training", precision, batch_size
-    yield "attacking", "float32", sizes[0]
-    if not smoke:
+            if backend.NAME == "tensorflow" and batch_size == sizes[0]:
+                yield WITHOUT_XLA, precision, batch_size
+    if not quick:
+        yield "attacking", "float32", sizes[0]
+    if not (smoke or quick):
         yield "training", "mixed_float16", sizes[0]
 
 
-def run(out: Path, budget: float, *, smoke: bool, width: int) -> dict:
+def run(
+    out: Path, budget: float, *, smoke: bool, width: int, quick: bool = False
+) -> dict:
     """Measures what is missing in the file until the budget is spent."""
     end = time.perf_counter() + budget
     known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
@@ -208,11 +215,12 @@ def run(out: Path, budget: float, *, smoke: bool, width: int) -> dict:
     }
     figures = known.setdefault("figures", {})
     trained = {}
-    for kind, precision, batch_size in plan(smoke):
+    for kind, precision, batch_size in plan(smoke, quick):
         name = " ".join(str(part) for part in (kind, precision, batch_size) if part)
         # The classifier of another process is gone: train it again to attack it.
         wanted = kind == "training" and precision == "float32" and not trained
         wanted = wanted and not any(each.startswith("attacking") for each in figures)
+        wanted = wanted and not quick
         if name in figures and not wanted:
             continue
         if time.perf_counter() > end:
@@ -222,13 +230,14 @@ def run(out: Path, budget: float, *, smoke: bool, width: int) -> dict:
         if kind == "product":
             size = 256 if smoke else 8192
             found = {"tflops": product_rate(precision, size) / 1e12}
-        elif kind == "training":
+        elif kind in ("training", WITHOUT_XLA):
             # In 500 updates the averages of BatchNormalization have arrived.
-            images = (4 if smoke else 100) * batch_size
-            found, classifier = training(width, precision, batch_size, images)
+            images = (4 if smoke else 15 if quick else 100) * batch_size
+            xla = kind == "training"
+            found, classifier = training(width, precision, batch_size, images, xla)
             peak = figures[f"product {precision}"]["tflops"]
             found["share_of_product"] = found["tflops"] / peak
-            if precision == "float32":
+            if precision == "float32" and xla:
                 trained[batch_size] = classifier
         else:
             classifier = trained[batch_size]
@@ -252,6 +261,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--smoke", action="store_true", help="tiny, also without a GPU")
+    parser.add_argument("--quick", action="store_true", help="no AutoAttack, one size")
     arguments = parser.parse_args()
     if not arguments.smoke and not backend.has_accelerator():
         sys.exit(
@@ -263,6 +273,7 @@ def main() -> None:
         arguments.out,
         arguments.budget,
         smoke=arguments.smoke,
+        quick=arguments.quick,
         width=4 if arguments.smoke else arguments.width,
     )
 

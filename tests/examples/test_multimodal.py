@@ -1,0 +1,89 @@
+"""examples/multimodal.py: its plan, its table, and a comparison of small nets."""
+
+import types
+
+import multimodal
+import numpy as np
+import pytest
+import settings as run_settings
+
+from keras_mpat.evaluation import RobustnessResult
+
+PLAN = multimodal.read_plan()
+
+
+@pytest.mark.parametrize("dataset", PLAN["datasets"])
+def test_the_plan_can_be_run(dataset):
+    found = multimodal.arms(PLAN, dataset)
+    names = {multimodal.run_name(given, 0) for given in found.values()}
+    assert len(names) == len(found)
+    for given in found.values():
+        settings = run_settings.resolve(given | {"seed": 0})
+        assert settings.epsilon == "8/255" and settings.epochs == 20
+    if dataset in multimodal.FINE:
+        assert found[multimodal.COLLAPSED]["dataset"] == multimodal.FINE[dataset]
+    else:
+        assert list(found) == ["lambda_1 = 0", multimodal.OURS]
+
+
+def test_the_net_on_the_fine_labels_is_trained_once():
+    coarse = multimodal.arms(PLAN, "cifar10_2")[multimodal.COLLAPSED]
+    fine = multimodal.arms(PLAN, "cifar10")["lambda_1 = 0"]
+    assert multimodal.run_name(coarse, 1) == multimodal.run_name(fine, 1)
+    resolved = [run_settings.resolve(given | {"seed": 1}) for given in (coarse, fine)]
+    assert resolved[0] == resolved[1]
+
+
+def test_another_radius():
+    plan = multimodal.read_plan("4/255")
+    given = multimodal.arms(plan, "cifar10_2")
+    assert {values["epsilon"] for values in given.values()} == {"4/255"}
+
+
+def _cell(robust, thorough=None):
+    """The first `robust` of 100 images withstand; of 40 under the dearer attack."""
+    flags = np.arange(100) < robust
+    verdicts = RobustnessResult(np.ones(100, bool), flags, (), 0.0, 0).to_dict()
+    stage = {"name": "PGD-10", "attack": "", "seconds": 0.0, "parts": []}
+    verdicts["stages"] = [stage | {"correct": verdicts["robust"]}]
+    cell = {"verdicts": verdicts, "minutes": 2.0, "images_per_class": [60, 40]}
+    if thorough is not None:
+        hard = RobustnessResult(np.ones(40, bool), np.arange(40) < thorough, (), 0.0, 0)
+        cell["thorough"] = hard.to_dict()
+    return cell
+
+
+def test_the_table_says_what_is_gained_and_what_a_constant_answer_gets():
+    results = {("lambda_1 = 0", seed): _cell(50 + seed) for seed in range(3)}
+    results |= {("MPAT", seed): _cell(80 + seed) for seed in range(3)}
+    results["MPAT", 1] = _cell(81, thorough=30)
+    text = multimodal.table(PLAN, "cifar10_2", results)
+    assert "one answer is right for 60.0 %" in text
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines()}
+    assert "| 3 | 100.0 (100.0) | 51.0 (50.0) |" in rows["lambda_1 = 0"]
+    assert "+30.0, p = " in rows["lambda_1 = 0"] and "better" in rows["lambda_1 = 0"]
+    assert "| – |" in rows["MPAT"] and "TLA" not in rows
+    assert rows["MPAT, seed 1"] == "| MPAT, seed 1 | 40 | 100.0 | 75.0 |"
+
+
+@pytest.mark.slow
+def test_a_small_comparison_is_made_continued_and_kept(tmp_path, monkeypatch):
+    small = {"strategy": "pgd", "model": "lenet", "filters": [2, 4], "epochs": 1}
+    small |= {"train_examples": 128, "validation_examples": 32, "steps": 2}
+    harder = PLAN["thorough"] | {"seeds": [0], "test_examples": 4}
+    sizes = {"test_examples": 16, "thorough": harder}
+    plan = PLAN | sizes | {"training": small}
+    monkeypatch.setattr(multimodal, "read_plan", lambda epsilon: plan)
+    given = {"dataset": "digits_2", "epsilon": None, "seeds": ["0"], "data_dir": None}
+    given |= {"results": tmp_path / "results", "run_dir": tmp_path / "runs"}
+    given |= {"batch_size": 16, "minutes": 1e9, "parts": 1, "part": 0}
+
+    def compare(**more):
+        return multimodal.compare(types.SimpleNamespace(**given | more))
+
+    assert "without --only_train" in compare(only_train=True)
+    assert not (tmp_path / "results").exists()
+    text = compare(only_train=False)
+    assert text.count("| 1 | ") == 5 and multimodal.COLLAPSED in text
+    assert (tmp_path / "results/digits_2/table.md").read_text() == text
+    assert compare(only_train=False, minutes=0.0) == text
