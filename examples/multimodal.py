@@ -6,9 +6,8 @@
 Trains the arms of results/plan.json (key "multimodal") on the superclasses of the data
 set, and one net on its fine labels: collapsed (the largest logit of each superclass) it
 is what anyone with fine labels would use. All are attacked with PGD and APGD on the
-first test images, some with AutoAttack on fewer. Writes one small file per finished
-cell and table.md, with exact paired tests of MPAT against each of the others. The same
-command continues.
+first test images. Writes one small file per finished cell and table.md, with exact
+paired tests of MPAT against each of the others. The same command continues.
 """
 
 import json
@@ -37,7 +36,6 @@ from keras_mpat.files import write_text
 
 OURS, COLLAPSED = "MPAT", "fine labels, collapsed"
 FINE = {"cifar10_2": "cifar10", "cifar100_10": "cifar100", "digits_2": "digits"}
-AUTOATTACK = "AutoAttack"
 
 
 def read_plan(epsilon: str | None = None) -> dict[str, Any]:
@@ -68,7 +66,7 @@ def run_name(given: Mapping[str, Any], seed: int) -> str:
     return f"{'-'.join(words)}-s{seed}"
 
 
-def attack(run_dir: Path, dataset: str, plan: Mapping[str, Any], sizes, **where):
+def attack(run_dir: Path, dataset: str, plan: Mapping[str, Any], **where):
     """(verdicts, images of each class) of one run's classifier.
 
     That of the fine labels is collapsed to the classes of the data set.
@@ -77,7 +75,6 @@ def attack(run_dir: Path, dataset: str, plan: Mapping[str, Any], sizes, **where)
         run_dir: a finished run.
         dataset: what its classes are asked for.
         plan: from `read_plan`.
-        sizes: `plan`, or its "thorough" for AutoAttack: number of `test_examples`.
         where: `data_dir`, `batch_size`.
     """
     record, path = evaluate.finished(run_dir)
@@ -88,22 +85,20 @@ def attack(run_dir: Path, dataset: str, plan: Mapping[str, Any], sizes, **where)
     x, y, _ = datasets.arrays(dataset, "test", data_dir=where["data_dir"])
     left_out = plan["left_out"].get(FINE.get(dataset, dataset), [])
     kept = np.setdiff1d(np.arange(len(x)), left_out)
-    kept = kept[: sizes["test_examples"]]
+    kept = kept[: plan["test_examples"]]
     ball = mpat.Linf(record["settings"]["epsilon"])
-    chosen: dict[str, attacks.Attack] = {AUTOATTACK: attacks.AutoAttack(ball)}
-    if sizes is plan:
-        steps, margin = plan["apgd_steps"], mpat.objectives.Margin()
-        chosen = {
-            "PGD-10": attacks.PGD(ball),
-            "APGD-CE": attacks.APGD(ball, steps=steps),
-            "APGD-margin": attacks.APGD(ball, steps=steps, objective=margin),
-        }
+    steps, margin = plan["apgd_steps"], mpat.objectives.Margin()
+    chosen = {
+        "PGD-10": attacks.PGD(ball),
+        "APGD-CE": attacks.APGD(ball, steps=steps),
+        "APGD-margin": attacks.APGD(ball, steps=steps, objective=margin),
+    }
     result = mpat.evaluation.evaluate_robustness(
         classifier,
         (x[kept], y[kept]),
         chosen,
         batch_size=where["batch_size"],
-        state_dir=run_dir / f"evaluation_state-{dataset}-{len(chosen)}",
+        state_dir=run_dir / f"evaluation_state-{dataset}",
         verbose=sys.stdout.isatty(),
     )
     return result, np.bincount(y[kept])
@@ -147,20 +142,7 @@ def table(plan, dataset: str, results: Mapping[tuple[str, int], dict]) -> str:
     counts = next(iter(results.values()))["images_per_class"]
     constant = 100 * max(counts) / sum(counts)
     about = f"# {dataset}\n\nA net with one answer is right for {constant:.1f} %.\n\n"
-    return about + comparison.markdown(lines) + _thorough(results)
-
-
-def _thorough(results) -> str:
-    """What AutoAttack leaves of the same first images."""
-    lines = []
-    for (arm, seed), cell in results.items():
-        if "thorough" in cell:
-            hard = RobustnessResult.from_dict(cell["thorough"])
-            easy = RobustnessResult.from_dict(cell["verdicts"]).robust[: hard.n]
-            left = f"{100 * easy.mean():.1f} | {100 * hard.robust_accuracy:.1f}"
-            lines.append(f"| {arm}, seed {seed} | {hard.n} | {left} |\n")
-    head = f"| arm | images | worst case | {AUTOATTACK} |\n"
-    return "".join(["\n", head, "| --- | --- | --- | --- |\n", *lines]) if lines else ""
+    return about + comparison.markdown(lines)
 
 
 def _mean(shares) -> str:
@@ -205,15 +187,10 @@ def compare(given) -> str:
         return "Trained; the same command without --only_train attacks.\n"
 
     def measured(cell: comparison.Cell) -> dict[str, Any]:
-        arm, seed, settings = every[cell.name]
-        folder, harder = runs / cell.name, plan["thorough"]
+        settings, folder = every[cell.name][-1], runs / cell.name
         record = training_script.train(settings, folder, data_dir=given.data_dir)
         where = {"data_dir": given.data_dir, "batch_size": given.batch_size}
-        found, counts = attack(folder, dataset, plan, plan, **where)
-        values = {}
-        if arm in harder["arms"] and seed in harder["seeds"]:
-            hard, _ = attack(folder, dataset, plan, harder, **where)
-            values["thorough"] = hard.to_dict()
+        found, counts = attack(folder, dataset, plan, **where)
         rows = RunDirectory(folder, settings.to_dict()).rows()
         return {
             "device": record["device"],
@@ -221,7 +198,6 @@ def compare(given) -> str:
             "minutes": round(sum(float(row["seconds"]) for row in rows) / 60, 2),
             "images_per_class": counts.tolist(),
             "verdicts": found.to_dict(),
-            **values,
         }
 
     folder = Path(given.results) / dataset
