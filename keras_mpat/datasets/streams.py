@@ -60,6 +60,7 @@ class NumpyStream(keras.utils.PyDataset):
         return iter(self)
 
 
+_AHEAD = 2  # batches that are made while another is trained on
 Stream: TypeAlias = "tf.data.Dataset | NumpyStream"
 
 
@@ -90,9 +91,12 @@ def _pipeline(passes: Passes, batch: int | None) -> tf.data.Dataset:
     )
     data = tf.data.Dataset.from_generator(passes, output_signature=signature)
     # Counting comes after prefetching: a batch made ahead is not yet handed out.
-    data = data.prefetch(tf.data.AUTOTUNE).map(hand_out)
+    data = data.prefetch(_AHEAD).map(hand_out)
     data = data.apply(tf.data.experimental.assert_cardinality(passes.steps))
     options = tf.data.Options()
+    # There is nothing to tune, and an iterator that is given up at the end of an epoch
+    # waits for the tuner, which sleeps twice as long each time (10 ms to a minute).
+    options.autotune.enabled = False
     options.experimental_optimization.inject_prefetch = False
     options.experimental_optimization.map_parallelization = False
     return data.with_options(options)
