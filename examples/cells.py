@@ -10,6 +10,7 @@ cells. A file says what it was made with; one of other settings is refused at on
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any
 
 from absl import flags
 
+from keras_mpat.evaluation import compare as paired_tests
+from keras_mpat.evaluation import wilson_interval
 from keras_mpat.files import write_json
 
 
@@ -115,6 +118,19 @@ def define_flags(*, run_dir: str, results: str) -> None:
     flags.DEFINE_integer("part", 0, "Which of them this one is.", lower_bound=0)
 
 
+def say(compare: Callable[[Any], str], other: type[Exception] = ImportError) -> None:
+    """Prints what the comparison returns for the flags, or ends with its error.
+
+    Args:
+        compare: from the flags to a page.
+        other: an error that is the user's, besides a wrong value and a missing file.
+    """
+    try:
+        print(compare(flags.FLAGS))
+    except (ValueError, FileNotFoundError, other) as error:
+        sys.exit(f"error: {error}")
+
+
 def integers(name: str, texts: Sequence[str]) -> list[int]:
     """The whole numbers of a flag that is a list.
 
@@ -128,6 +144,30 @@ def integers(name: str, texts: Sequence[str]) -> list[int]:
             f"`{name}` must be integers. Received: {name}={','.join(texts)}. Pass "
             f"{name}=0,1,2."
         ) from None
+
+
+def mean_and_worst(shares: Sequence[float]) -> str:
+    """In per cent, over the seeds, the worst in brackets."""
+    values = [100 * share for share in shares]
+    return f"{statistics.mean(values):.1f} ({min(values):.1f})"
+
+
+def pooled_interval(right: int, n: int) -> str:
+    """Wilson's interval of a share over the images of all seeds, in per cent."""
+    low, high = wilson_interval(right, n)
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def gained(first: Sequence, second: Sequence, names: tuple[str, str]) -> str:
+    """What the first method withstands more, and whether that is decided.
+
+    Args:
+        first, second: verdicts of two methods, one per seed, on the same images.
+        names: of the two.
+    """
+    tested = paired_tests(first, second, names=names)
+    mean = 100 * statistics.mean(tested.differences)
+    return f"{mean:+.1f}, p = {tested.p_value:.2g}: {tested.verdict}"
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -10,7 +10,6 @@ command continues after an interruption, `--parts 2 --part 0` shares the cells.
 """
 
 import statistics
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -207,10 +206,7 @@ def compare(given) -> str:
 
 def main(_) -> None:
     """Compares as the flags say."""
-    try:
-        print(compare(flags.FLAGS))
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        sys.exit(f"error: {error}")
+    comparison.say(compare)
 
 
 if __name__ == "__main__":

@@ -220,10 +220,7 @@ def compare(given) -> str:
 
 def main(_) -> None:
     """Runs the experiment as the flags say."""
-    try:
-        print(compare(flags.FLAGS))
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+    comparison.say(compare, FloatingPointError)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ from run_directory import RunDirectory
 
 import keras_mpat as mpat
 from keras_mpat import attacks, datasets
-from keras_mpat.evaluation import RobustnessResult, wilson_interval
-from keras_mpat.evaluation import compare as paired_tests
+from keras_mpat.evaluation import RobustnessResult
 from keras_mpat.evaluation.checks.protocol import collapse
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.files import write_text
@@ -118,6 +117,7 @@ def table(plan, dataset: str, results: Mapping[tuple[str, int], dict]) -> str:
         key: RobustnessResult.from_dict(cell["verdicts"])
         for key, cell in results.items()
     }
+    mean = comparison.mean_and_worst
     for arm in arms(plan, dataset):
         seeds = sorted(seed for name, seed in results if name == arm)
         if not seeds:
@@ -125,16 +125,15 @@ def table(plan, dataset: str, results: Mapping[tuple[str, int], dict]) -> str:
         own = [loaded[arm, seed] for seed in seeds]
         pgd = [dict((s.name, s.accuracy) for s in r.stages)["PGD-10"] for r in own]
         right, n = sum(int(r.robust.sum()) for r in own), sum(r.n for r in own)
-        low, high = wilson_interval(right, n)
         minutes = [results[arm, seed]["minutes"] for seed in seeds]
         lines.append(
             [
                 arm,
                 str(len(seeds)),
-                _mean([r.clean_accuracy for r in own]),
-                _mean(pgd),
-                _mean([r.robust_accuracy for r in own]),
-                f"{100 * low:.1f} to {100 * high:.1f}",
+                mean([r.clean_accuracy for r in own]),
+                mean(pgd),
+                mean([r.robust_accuracy for r in own]),
+                comparison.pooled_interval(right, n),
                 _gain(arm, seeds, loaded),
                 f"{statistics.mean(minutes):.1f}",
             ]
@@ -145,19 +144,12 @@ def table(plan, dataset: str, results: Mapping[tuple[str, int], dict]) -> str:
     return about + comparison.markdown(lines)
 
 
-def _mean(shares) -> str:
-    """Over the seeds, the worst in brackets."""
-    return f"{100 * statistics.mean(shares):.1f} ({100 * min(shares):.1f})"
-
-
 def _gain(arm: str, seeds, loaded) -> str:
     both = [seed for seed in seeds if (OURS, seed) in loaded]
     if arm == OURS or not both:
         return "–"
-    sides = [[loaded[name, seed] for seed in both] for name in (OURS, arm)]
-    tested = paired_tests(*sides, names=(OURS, arm))
-    mean = 100 * statistics.mean(tested.differences)
-    return f"{mean:+.1f}, p = {tested.p_value:.2g}: {tested.verdict}"
+    first, second = ([loaded[name, seed] for seed in both] for name in (OURS, arm))
+    return comparison.gained(first, second, (OURS, arm))
 
 
 def compare(given) -> str:
@@ -191,11 +183,10 @@ def compare(given) -> str:
         record = training_script.train(settings, folder, data_dir=given.data_dir)
         where = {"data_dir": given.data_dir, "batch_size": given.batch_size}
         found, counts = attack(folder, dataset, plan, **where)
-        rows = RunDirectory(folder, settings.to_dict()).rows()
         return {
             "device": record["device"],
             "versions": record["versions"],
-            "minutes": round(sum(float(row["seconds"]) for row in rows) / 60, 2),
+            "minutes": RunDirectory(folder, settings.to_dict()).minutes(),
             "images_per_class": counts.tolist(),
             "verdicts": found.to_dict(),
         }
@@ -211,10 +202,7 @@ def compare(given) -> str:
 
 def main(_) -> None:
     """Compares as the flags say."""
-    try:
-        print(compare(flags.FLAGS))
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        sys.exit(f"error: {error}")
+    comparison.say(compare)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ methods are in reproduction.py, looks into the latent space in reproduced_latent
 papers' numbers in papers/. "atld" and "modes" are made by compare_systems.py, modes.py.
 """
 
-import sys
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,7 +99,6 @@ def measure(settings, run_dir: Path, surrogate, scale: Scale, **where) -> dict:
     hard = {AUTOATTACK: attacks.AutoAttack(ball)}
     result = evaluate.evaluate(run_dir, chosen=hard, limit=scale.hard)
     write_json(where["verdicts"], result.to_dict())
-    rows = RunDirectory(run_dir, settings.to_dict()).rows()
     attacked = {"clean": [first.clean_accuracy, first.n]}
     for found in (first, restarted, result):
         attacked |= {stage.name: [stage.accuracy, found.n] for stage in found.stages}
@@ -108,7 +106,7 @@ def measure(settings, run_dir: Path, surrogate, scale: Scale, **where) -> dict:
         "device": record["device"],
         "versions": record["versions"],
         "attacked": attacked,
-        "minutes": round(sum(float(row["seconds"]) for row in rows) / 60, 2),
+        "minutes": RunDirectory(run_dir, settings.to_dict()).minutes(),
     }
 
 
@@ -171,10 +169,7 @@ def _by_its_script(given) -> str:
 
 def main(_) -> None:
     """Reproduces a table as the flags say."""
-    try:
-        print(reproduce(flags.FLAGS))
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        sys.exit(f"error: {error}")
+    comparison.say(reproduce)
 
 
 if __name__ == "__main__":

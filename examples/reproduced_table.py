@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import papers
+from cells import gained, mean_and_worst, pooled_interval
 from cells import markdown as table_of
 from reproduction import BASELINE, COSTS, SCALES, TABLES, Table
 
-from keras_mpat.evaluation import RobustnessResult, plots, wilson_interval
-from keras_mpat.evaluation import compare as paired_tests
+from keras_mpat.evaluation import RobustnessResult, plots
 
 AUTOATTACK, _OFTEN = "AutoAttack", "20 x PGD-100"
 # Tables whose rows are a number: what it is.
@@ -136,15 +136,13 @@ def published(
 
 
 def _mean(done: dict[int, dict], attack: str) -> str:
-    values = [100 * cell["attacked"][attack][0] for cell in done.values()]
-    return f"{statistics.mean(values):.1f} ({min(values):.1f})"
+    return mean_and_worst([cell["attacked"][attack][0] for cell in done.values()])
 
 
 def _interval(done: dict[int, dict]) -> str:
     pairs = [cell["attacked"][AUTOATTACK] for cell in done.values()]
     right, n = round(sum(a * n for a, n in pairs)), sum(n for _, n in pairs)
-    low, high = wilson_interval(right, n)
-    return f"{100 * low:.1f} to {100 * high:.1f}"
+    return pooled_interval(right, n)
 
 
 def _better(dataset: str, method: str, found: dict[tuple, dict], folder: Path) -> str:
@@ -162,9 +160,7 @@ def _better(dataset: str, method: str, found: dict[tuple, dict], folder: Path) -
         ]
         for name in (method, BASELINE)
     )
-    tested = paired_tests(first, second, names=(method, BASELINE))
-    mean = 100 * statistics.mean(tested.differences)
-    return f"{mean:+.1f}, p = {tested.p_value:.2g}: {tested.verdict}"
+    return gained(first, second, (method, BASELINE))
 
 
 def draw(name: str, scale: str, found: dict[tuple, dict], path: Path) -> None:

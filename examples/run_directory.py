@@ -92,6 +92,10 @@ class RunDirectory:
         with open(self.history, encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
+    def minutes(self) -> float:
+        """Of the finished epochs, validation included."""
+        return round(sum(float(row["seconds"]) for row in self.rows()) / 60, 2)
+
     def keep_rows(self, count: int) -> None:
         """Forgets all epochs but the first `count`: those that the state has seen."""
         if not self.writes:

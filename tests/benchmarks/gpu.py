@@ -9,8 +9,8 @@ TFLOP/s, the share of what a large matrix product reaches here, and how long 120
 of PGD-7 on CIFAR-10 and AutoAttack on 10 000 images would take. The data are made up,
 lie on the device and are easy, so that no image falls and AutoAttack costs most. Each
 figure is written when it is there; the same command goes on with those that are
-missing. It runs unattended, and ends when
-the budget does. `--quick`: batches of 512 only, fewer updates, no AutoAttack.
+missing. It runs unattended, and ends when the budget does. `--quick`: batches of 512
+only, fewer updates, no AutoAttack.
 """
 
 import argparse
@@ -215,12 +215,14 @@ def run(
     }
     figures = known.setdefault("figures", {})
     trained = {}
-    for kind, precision, batch_size in plan(smoke, quick):
+    stages = list(plan(smoke, quick))
+    attacks = any(kind == "attacking" for kind, *_ in stages)
+    for kind, precision, batch_size in stages:
         name = " ".join(str(part) for part in (kind, precision, batch_size) if part)
         # The classifier of another process is gone: train it again to attack it.
         wanted = kind == "training" and precision == "float32" and not trained
         wanted = wanted and not any(each.startswith("attacking") for each in figures)
-        wanted = wanted and not quick
+        wanted = wanted and attacks
         if name in figures and not wanted:
             continue
         if time.perf_counter() > end:
