@@ -146,6 +146,20 @@ MUTATIONS = (
         "tests/attacks/test_fab.py",
     ),
     Mutation(
+        "closest points that rounding decides",
+        "attacks/minimum_norm.py",
+        "ops.where(defined, lead - self.rounding,",
+        "ops.where(defined, lead,",
+        "tests/attacks/test_minimum_norm.py",
+    ),
+    Mutation(
+        "what is barely misclassified has no distance 0",
+        "attacks/minimum_norm.py",
+        'best = (x, ops.where(wrong, 0.0, float("inf")))',
+        'best = (x, ops.full_like(logits[:, 0], float("inf")))',
+        "tests/attacks/test_minimum_norm.py",
+    ),
+    Mutation(
         "points outside the ball are judged",
         "attacks/scheduled.py",
         'allowed = np.ones(count, "bool") if inside is None else np.asarray(inside)',

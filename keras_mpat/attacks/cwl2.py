@@ -12,14 +12,15 @@ from keras import ops
 
 from keras_mpat import backend
 from keras_mpat.attacks.attack import per_example
-from keras_mpat.attacks.hyperplane import relative_distance, relative_radius
+from keras_mpat.attacks.hyperplane import relative_radius
 from keras_mpat.attacks.minimum_norm import (
     MinimumNormAttack,
+    SureLead,
     best_or_last,
     keep_fooled,
 )
 from keras_mpat.configurable import check_count, check_positive
-from keras_mpat.objectives import CrossEntropy, Margin
+from keras_mpat.objectives import Margin
 from keras_mpat.threat_models import L2
 
 _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8  # Adam's, as published
@@ -80,11 +81,12 @@ class CWL2(MinimumNormAttack):
         )
 
     def approach(self, logits_fn, x, targets, keys, number):
-        nothing = ops.full_like(ops.cast(logits_fn(x)[:, 0], "float32"), float("inf"))
+        lead = SureLead(logits_fn, x, targets)
+        nothing = ops.full_like(lead.rounding, float("inf"))
 
         def search(_, state):
             constant, low, high, _, *best = state
-            last, *found = self._descend(logits_fn, x, targets, constant)
+            last, *found = self._descend(logits_fn, x, targets, constant, lead)
             fooled = ops.isfinite(found[1])
             best = keep_fooled(tuple(best), *found, fooled)
             return (*_bisect(constant, low, high, fooled), last, *best)
@@ -95,27 +97,22 @@ class CWL2(MinimumNormAttack):
         )
         state = (first, low, high, x, x, nothing)
         state = backend.loop(self.binary_search_steps, search, state)
-        best = self.refined(logits_fn, x, targets, state[4:])
+        best = self.refined(logits_fn, x, lead, state[4:])
         return best_or_last(best, state[3], x)
 
-    def _descend(self, logits_fn, x, targets, constant):
+    def _descend(self, logits_fn, x, targets, constant, lead):
         """(last, closest fooled, its distance) of one descent from x."""
-        margin, fooled = Margin(kappa=0.0), CrossEntropy().fooled
-        unit = self._unit(x)
+        margin, unit = Margin(kappa=0.0), self._unit(x)
         weight = per_example(constant, x)
 
         def goal(x_adv):
             logits = ops.cast(logits_fn(x_adv), "float32")
             return margin(targets, logits), logits
 
-        def keep(best, x_adv, logits):
-            distance = relative_distance(self.threat_model, x_adv, x)
-            return keep_fooled(best, x_adv, distance, fooled(targets, logits))
-
         def step(i, state):
             x_adv, first, second, *best = state
             gradient, _, logits = backend.input_gradient(goal, x_adv)
-            best = keep(tuple(best), x_adv, logits)
+            best, _ = self.keep(tuple(best), x_adv, x, lead(logits))
             change = (x_adv - x) / ops.where(unit > 0, unit, 1.0)
             downhill = weight * gradient * unit - 2.0 * change
             count = ops.cast(i, "float32")
@@ -132,7 +129,8 @@ class CWL2(MinimumNormAttack):
         nothing = ops.full_like(constant, float("inf"))
         state = backend.loop(self.steps, step, (x, zero, zero, x, nothing))
         last, best = state[0], state[3:]
-        return (last, *keep(best, last, ops.cast(logits_fn(last), "float32")))
+        best, _ = self.keep(best, last, x, lead(logits_fn(last)))
+        return (last, *best)
 
     def _unit(self, x):
         """Length of 1 in the descent, per feature: 0 where it cannot move."""

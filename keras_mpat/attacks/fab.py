@@ -15,6 +15,7 @@ from keras_mpat.attacks.attack import per_example
 from keras_mpat.attacks.hyperplane import relative_distance, shortest_move
 from keras_mpat.attacks.minimum_norm import (
     MinimumNormAttack,
+    SureLead,
     best_or_last,
     dual_norm,
     inner,
@@ -83,14 +84,15 @@ class FAB(MinimumNormAttack):
         return 3 * self.steps
 
     def approach(self, logits_fn, x, targets, keys, number):
-        logits = ops.cast(logits_fn(x), "float32")
+        lead = SureLead(logits_fn, x, targets)
+        logits = lead.logits
         labels = class_ids(targets, logits.shape[-1])
         boundary = self._boundary(logits_fn, labels, logits, number)
 
         def step(_, state):
             x_adv, *best = state
             value, gradient, logits = boundary(x_adv)
-            best, fooled = self.keep(tuple(best), x_adv, x, labels, logits)
+            best, fooled = self.keep(tuple(best), x_adv, x, lead(logits))
             x_adv = self._step(x, x_adv, value, gradient, fooled)
             return (self.settled(x_adv, x), *best)
 
@@ -99,8 +101,8 @@ class FAB(MinimumNormAttack):
             exact = num_aims(self.target_classes, logits.shape[-1])
             start = self.start(x, keys, number, exact)
         last, *best = backend.loop(self.steps, step, (start, x, nothing))
-        last, best = self.polished(x, labels, boundary, last, tuple(best))
-        best = self.refined(logits_fn, x, targets, best)
+        last, best = self.polished(x, lead, boundary, last, tuple(best))
+        best = self.refined(logits_fn, x, lead, best)
         return best_or_last(best, last, x)
 
     def _step(self, x, x_adv, value, gradient, fooled):

@@ -14,11 +14,16 @@ from keras_mpat import backend
 from keras_mpat.attacks.aims import aimed
 from keras_mpat.attacks.attack import per_example
 from keras_mpat.attacks.hyperplane import relative_distance, relative_radius
-from keras_mpat.attacks.minimum_norm import MinimumNormAttack, best_or_last, dual_norm
+from keras_mpat.attacks.minimum_norm import (
+    MinimumNormAttack,
+    SureLead,
+    best_or_last,
+    dual_norm,
+)
 from keras_mpat.attacks.scheduled import cosine
 from keras_mpat.attacks.targets import check_target_classes, num_aims
 from keras_mpat.configurable import check_count
-from keras_mpat.objectives import Margin, class_ids
+from keras_mpat.objectives import Margin
 
 _LENGTHS = 1.0, 0.01  # of the first and the last step, in radii
 _RATES = 0.05, 0.001  # by which the first and the last step change the ball
@@ -75,11 +80,11 @@ class FMN(MinimumNormAttack):
         return 2 * self.steps
 
     def approach(self, logits_fn, x, targets, keys, number):
-        num_classes = logits_fn(x).shape[-1]
+        lead = SureLead(logits_fn, x, targets)
+        num_classes = lead.logits.shape[-1]
         aims = num_aims(self.target_classes, num_classes)
         count = None if self.target_classes is None else aims
         goal = aimed(logits_fn, x, targets, keys, Margin(kappa=None), count, number)
-        labels = class_ids(targets, num_classes)
         lengths, rates = cosine(*_LENGTHS, self.steps), cosine(*_RATES, self.steps)
 
         def boundary(x_adv):
@@ -90,7 +95,7 @@ class FMN(MinimumNormAttack):
             x_adv, radius, *best = state
             value, gradient, logits = boundary(x_adv)
             gradient, found = self._free(x_adv, gradient), ops.isfinite(best[1])
-            best, fooled = self.keep(tuple(best), x_adv, x, labels, logits)
+            best, fooled = self.keep(tuple(best), x_adv, x, lead(logits))
             rate, length = ops.take(rates, i), ops.take(lengths, i)
             smaller = ops.minimum(radius * (1.0 - rate), best[1])
             linear = self._linear(x_adv, x, value, gradient)
@@ -100,12 +105,12 @@ class FMN(MinimumNormAttack):
             return (self.settled(x_adv, x), radius, *best)
 
         start = x if self.restarts == 1 else self.start(x, keys, number, aims)
-        nothing = ops.full_like(ops.cast(labels, "float32"), float("inf"))
+        nothing = ops.full_like(lead.rounding, float("inf"))
         state = (start, nothing, x, nothing)
         last, _, *best = backend.loop(self.steps, step, state)
-        best, _ = self.keep(tuple(best), last, x, labels, goal(last)[1])
-        last, best = self.polished(x, labels, boundary, last, best)
-        best = self.refined(logits_fn, x, targets, best)
+        best, _ = self.keep(tuple(best), last, x, lead(goal(last)[1]))
+        last, best = self.polished(x, lead, boundary, last, best)
+        best = self.refined(logits_fn, x, lead, best)
         return best_or_last(best, last, x)
 
     def _free(self, x_adv, gradient):

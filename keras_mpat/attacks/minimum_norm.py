@@ -19,7 +19,8 @@ _SLACK = 1e-6  # of epsilon: a closest point on the sphere may lie outside by ro
 _REFINEMENTS = 3  # forward passes on the line from the closest point to x
 _BEYOND = 0.01  # of the way from the estimated boundary to the fooled side
 _POLISH = 3  # steps at the end that project x itself on the last boundary
-_FAR_SIDE = 1.0 + 1e-5  # they aim at it: on the boundary, float32 may see the near one
+_FAR_SIDE = 1.0 + 1e-5  # they aim at it
+_SURE = 5e-7  # of what a lead is summed from: four times what float32 rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,8 @@ class MinimumNormAttack(Attack):
             (x_adv, distance): x_adv like x, and its distance to x, (B,), in input
             units; 0 where x is misclassified, infinity where nothing was found (and
             x_adv means nothing). With one epsilon per feature: the largest epsilon of
-            the similar ball that just holds x_adv.
+            the similar ball that just holds x_adv. Points count whose wrong class leads
+            by more than rounding, so that they stay misclassified in other batches.
         """
         x, keys = self.prepare(logits_fn, x, targets, seed)
 
@@ -64,8 +66,9 @@ class MinimumNormAttack(Attack):
             return keep_closer(best, self.approach(logits_fn, x, targets, keys, r))
 
         logits = logits_fn(x)
-        nothing = ops.full_like(ops.cast(logits[:, 0], "float32"), float("inf"))
-        best = backend.loop(self.runs(logits.shape[-1]), step, (x, nothing))
+        wrong = CrossEntropy().fooled(targets, logits)
+        best = (x, ops.where(wrong, 0.0, float("inf")))
+        best = backend.loop(self.runs(logits.shape[-1]), step, best)
         return tuple(ops.stop_gradient(part) for part in best)
 
     def search(self, logits_fn, x, targets, keys):
@@ -89,18 +92,14 @@ class MinimumNormAttack(Attack):
         moved = self.threat_model.project(x_adv, x)
         return ops.where(per_example(within, x), moved, x_adv)
 
-    def refined(self, logits_fn, x, targets, best):
+    def refined(self, logits_fn, x, lead, best):
         """`best` (x_adv, distance), moved straight toward x while it stays fooled.
 
         Regula falsi on the lead of the best wrong class. It aims a little beyond the
         root, so that linear functions end on the misclassified side.
         """
-        lead, found = Margin(kappa=None), per_example(ops.isfinite(best[1]), x)
+        found = per_example(ops.isfinite(best[1]), x)
         change = ops.where(found, best[0] - x, 0.0)
-
-        def judge(x_adv):
-            logits = ops.cast(logits_fn(x_adv), "float32")
-            return lead(targets, logits), CrossEntropy().fooled(targets, logits)
 
         def step(_, state):
             low, low_lead, high, high_lead, *best = state
@@ -109,23 +108,23 @@ class MinimumNormAttack(Attack):
             part = low + (high - low) * (share + _BEYOND * (1.0 - share))
             x_adv = self.threat_model.box(x + per_example(part, x) * change)
             x_adv = self.settled(x_adv, x)
-            new_lead, fooled = judge(x_adv)
-            distance = relative_distance(self.threat_model, x_adv, x)
-            best = keep_fooled(tuple(best), x_adv, distance, fooled)
+            new_lead = lead(logits_fn(x_adv))
+            best, fooled = self.keep(tuple(best), x_adv, x, new_lead)
             low, high = ops.where(fooled, low, part), ops.where(fooled, part, high)
             low_lead = ops.where(fooled, low_lead, new_lead)
             high_lead = ops.where(fooled, new_lead, high_lead)
             return (low, low_lead, high, high_lead, *best)
 
-        first, last = judge(x)[0], judge(x + change)[0]
+        first, last = lead(lead.logits), lead(logits_fn(x + change))
         state = (ops.zeros_like(first), first, ops.ones_like(last), last, *best)
         return backend.loop(_REFINEMENTS, step, state)[4:]
 
-    def polished(self, x, labels, boundary, last, best):
+    def polished(self, x, lead, boundary, last, best):
         """`best` after steps that project x itself on the boundary linearized last.
 
         Args:
-            x, labels: clean inputs (B, ...) and their classes.
+            x: clean inputs (B, ...).
+            lead: the `SureLead` of x.
             boundary: x -> (value (B,), gradient, logits) of the function that is 0 on
                 the boundary and above 0 beyond it.
             last: where to begin if nothing was found.
@@ -138,20 +137,20 @@ class MinimumNormAttack(Attack):
         def step(_, state):
             x_adv, *best = state
             value, gradient, logits = boundary(x_adv)
-            best, _ = self.keep(tuple(best), x_adv, x, labels, logits)
+            best, _ = self.keep(tuple(best), x_adv, x, lead(logits))
             value = value - inner(gradient, x_adv - x)
-            move = shortest_move(self.threat_model, x, value * _FAR_SIDE, gradient)
+            value = value * _FAR_SIDE - 2.0 * lead.rounding
+            move = shortest_move(self.threat_model, x, value, gradient)
             return (self.settled(self.threat_model.box(x + move), x), *best)
 
         start = best_or_last(best, last, x)[0]
         last, *best = backend.loop(_POLISH, step, (start, *best))
-        best, _ = self.keep(tuple(best), last, x, labels, boundary(last)[2])
+        best, _ = self.keep(tuple(best), last, x, lead(boundary(last)[2]))
         return last, best
 
-    def keep(self, best, x_adv, x, labels, logits):
+    def keep(self, best, x_adv, x, lead):
         """(best, fooled): `best`, or x_adv where it is fooled and closer to x."""
-        fooled = CrossEntropy().fooled(labels, logits)
-        distance = relative_distance(self.threat_model, x_adv, x)
+        distance, fooled = relative_distance(self.threat_model, x_adv, x), lead > 0
         return keep_fooled(best, x_adv, distance, fooled), fooled
 
     def start(self, x, keys, number, exact: int):
@@ -162,6 +161,38 @@ class MinimumNormAttack(Attack):
 
     def _limit(self):
         return ops.max(self.threat_model.radius) * (1.0 + _SLACK)
+
+
+class SureLead:
+    """Logits (B, C) -> by how much a wrong class leads beyond rounding, (B,) float32.
+
+    Above 0 the example is fooled. The rounding of a net depends on its batch and its
+    program, and the closest point lies where rounding would decide.
+
+    Args:
+        logits_fn, x, targets: as of an attack; one gradient is taken at x.
+
+    Attributes:
+        logits: of x, (B, C) float32.
+        rounding: the lead that does not count, (B,): a share of the largest logit of x
+            and of sum |gradient * x|, which the rounding of x alone may move.
+    """
+
+    def __init__(self, logits_fn, x, targets):
+        def lead(x):
+            logits = ops.cast(logits_fn(x), "float32")
+            return Margin(kappa=None)(targets, logits), logits
+
+        self._targets = targets
+        gradient, _, self.logits = backend.input_gradient(lead, x)
+        moved = inner(ops.abs(ops.nan_to_num(gradient)), ops.abs(x))
+        largest = ops.max(ops.abs(self.logits), axis=-1)
+        self.rounding = _SURE * (largest + moved)
+
+    def __call__(self, logits):
+        lead = Margin(kappa=None)(self._targets, ops.cast(logits, "float32"))
+        defined = ops.logical_not(ops.any(ops.isnan(logits), axis=-1))
+        return ops.where(defined, lead - self.rounding, float("inf"))
 
 
 def inner(first, second):

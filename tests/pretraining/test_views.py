@@ -134,9 +134,11 @@ def test_a_view_depends_on_the_image_and_its_key_alone():
     keys = noise.of_indices(7, np.arange(8))
     whole = numpy(views(x, keys))
     order = np.array([5, 2, 7])
-    np.testing.assert_array_equal(numpy(views(x[5:6], keys[5:6])), whole[5:6])
+    rounding = {"rtol": 0, "atol": 1e-6}  # of kernels that work by the size of a batch
+    alone = numpy(views(x[5:6], keys[5:6]))
+    np.testing.assert_allclose(alone, whole[5:6], **rounding)
     picked = noise.of_indices(7, order)
-    np.testing.assert_array_equal(numpy(views(x[order], picked)), whole[order])
+    np.testing.assert_allclose(numpy(views(x[order], picked)), whole[order], **rounding)
     assert not np.array_equal(view(views, x, seed=8), view(views, x, seed=9))
 
 
