@@ -435,6 +435,13 @@ MUTATIONS = (
         "tests/models/test_hostile_use.py -k later_batch",
     ),
     Mutation(
+        "tf.data tunes our streams",
+        "datasets/streams.py",
+        "options.autotune.enabled = False",
+        "options.autotune.enabled = True",
+        "tests/datasets/test_dataset_stream.py -k tuner",
+    ),
+    Mutation(
         "the validation set is part of the training set",
         "datasets/loading.py",
         'return held_out if split == "validation" else kept',

@@ -55,6 +55,12 @@ def test_training_stream():
     assert not np.array_equal(x, everything[:1200])
 
 
+def test_no_tuner_makes_the_end_of_an_epoch_wait():
+    """It sleeps up to a minute when an iterator is given up (DESIGN.md, 117)."""
+    for data in (numbered(8, batch_size=4), datasets.load("digits", "test")):
+        assert data.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("split", ["validation", "test", "all"])
 def test_other_streams_are_whole_and_in_order(split):
     data = datasets.load("digits", split, batch_size=100, seed=5)
