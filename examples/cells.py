@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,30 @@ def run(
     Raises:
         ValueError: `part` is no part, or the folder has cells of other settings.
     """
+    mine = shared(cells, parts, part)
+    folder.mkdir(parents=True, exist_ok=True)
+    finished(folder, cells)  # refuses those of other settings before any work
+    mine = [cell for cell in mine if not _file(folder, cell).exists()]
+    for cell in in_turn(mine, minutes):
+        write_json(_file(folder, cell), cell.identity | measure(cell))
+
+
+def shared(cells: Sequence[Cell], parts: int, part: int) -> Sequence[Cell]:
+    """Those of one process.
+
+    Raises:
+        ValueError: `part` is no part.
+    """
     if part >= parts:
         raise ValueError(
             f"`part` must be below `parts`. Received: part={part}, parts={parts}. "
             "Parts are counted from 0."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    finished(folder, cells)  # refuses those of other settings before any work
-    mine = [cell for cell in cells[part::parts] if not _file(folder, cell).exists()]
+    return cells[part::parts]
+
+
+def in_turn(mine: Sequence[Cell], minutes: float) -> Iterator[Cell]:
+    """One cell after the other, with the time left; none after so many minutes."""
     begun, spent = time.perf_counter(), []
     for number, cell in enumerate(mine):
         if time.perf_counter() - begun > 60 * minutes:
@@ -78,9 +94,8 @@ def run(
         rest = f"about {statistics.mean(spent) * left / 60:.0f} min" if spent else "?"
         print(f"{cell.name} {cell.title}: {left} cells left, {rest}", flush=True)
         start = time.perf_counter()
-        found = cell.identity | measure(cell)
+        yield cell
         spent.append(time.perf_counter() - start)
-        write_json(_file(folder, cell), found)
 
 
 def finished(folder: Path, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:

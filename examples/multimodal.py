@@ -173,7 +173,8 @@ def compare(given) -> str:
         for name, (arm, seed, settings) in every.items()
     ]
     if given.only_train:
-        for cell in listed[given.part :: given.parts]:
+        mine = comparison.shared(listed, given.parts, given.part)
+        for cell in comparison.in_turn(mine, given.minutes):
             settings = every[cell.name][-1]
             training_script.train(settings, runs / cell.name, data_dir=given.data_dir)
         return "Trained; the same command without --only_train attacks.\n"

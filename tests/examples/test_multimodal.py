@@ -60,6 +60,32 @@ def test_the_table_says_what_is_gained_and_what_a_constant_answer_gets():
     assert "| – |" in rows["MPAT"] and "TLA" not in rows
 
 
+def test_training_alone_takes_the_same_flags(tmp_path, capsys, monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        multimodal.training_script,
+        "train",
+        lambda s, run_dir, **_: trained.append(run_dir),
+    )
+    given = {"dataset": "digits_2", "epsilon": None, "seeds": ["0"], "data_dir": None}
+    given |= {"results": tmp_path / "results", "run_dir": tmp_path, "parts": 2}
+
+    def train(**more):
+        more = given | {"only_train": True, "part": 1, "minutes": 1e9} | more
+        multimodal.compare(types.SimpleNamespace(**more))
+
+    with pytest.raises(ValueError, match=r"`part` must be below .* part=2, parts=2"):
+        train(part=2)
+    train(minutes=-1.0)
+    assert not trained and "the same command continues" in capsys.readouterr().out
+    train()
+    assert [path.name for path in trained] == [
+        "digits_2-soft_triple-1-s0",
+        "digits_2-triplet-s0",
+    ]
+    assert "2 cells left" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_small_comparison_is_made_continued_and_kept(tmp_path, monkeypatch):
     small = {"strategy": "pgd", "model": "lenet", "filters": [2, 4], "epochs": 1}
