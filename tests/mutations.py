@@ -2,9 +2,10 @@
 
     python -m tests.mutations [--only sign] [--workers 2] [--write results/mutations.md]
 
-A breakage names the tests that should notice it, to save the time of the others; they
-pass on the unbroken copy first. With `--write` the same command goes on after an
-interruption, and makes only those again whose file or tests have changed since.
+A breakage names the tests that should notice it, to save the time of the others, slow
+ones only by `-k`; they pass on the unbroken copy first. With `--write` the same command
+goes on after an interruption, and makes only those again whose file or tests have
+changed since.
 """
 
 import argparse
@@ -82,8 +83,8 @@ def run_tests(folder: Path, tests: str) -> int:
     for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
         del sys.modules[name]
     files, _, expression = tests.partition(" -k ")
-    chosen = ["-k", expression] if expression else []
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+    chosen = ["-k", expression] if expression else ["-m", "not slow"]  # named: run
+    options = ["-x", "-q", "-p", "no:cacheprovider"]
     return int(pytest.main([*options, *chosen, *files.split()]))
 
 
