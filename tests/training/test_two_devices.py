@@ -118,6 +118,6 @@ def test_two_workers_one_of_which_dies_end_as_one_process(tmp_path):
     with np.load(tmp_path / "result.npz") as found:
         assert len(found.files) == len(weights) + len(logs)
         for path, value in weights.items():
-            np.testing.assert_allclose(found[f"weight {path}"], value, atol=1e-5)
+            np.testing.assert_allclose(found[f"weight {path}"], value, atol=LIMIT)
         for name, row in logs.items():
-            np.testing.assert_allclose(found[f"log {name}"], row, atol=1e-5)
+            np.testing.assert_allclose(found[f"log {name}"], row, atol=LIMIT)
