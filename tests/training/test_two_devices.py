@@ -21,7 +21,8 @@ FEW = ("pgd", "free", "merging", "resumed")
 MORE = ("fast", "free_ce", "trades", "logit_pairing")
 # After a step they are 3e-8 apart; with the sign of gradients near 0 rounding grows, on
 # one processor to 4e-6 and on another to 4e-5 (ALP: 8e-5) after sixty steps.
-LIMIT = 1e-4
+LIMITS = {"fast": 1e-5, "trades": 1e-5, "logit_pairing": 1e-4}
+LIMIT = 5e-5
 
 
 def _distances(names):
@@ -42,8 +43,8 @@ def test_two_devices_end_with_the_weights_and_figures_of_one(names):
     found = _distances(names)
     assert found.keys() == set(names)
     for name, distance in found.items():
-        assert distance["weights"] < LIMIT, name
-        assert distance["logs"] < LIMIT, name
+        assert distance["weights"] < LIMITS.get(name, LIMIT), name
+        assert distance["logs"] < 1e-5, name
 
 
 def test_a_model_from_outside_the_scope_is_refused():
@@ -120,4 +121,4 @@ def test_two_workers_one_of_which_dies_end_as_one_process(tmp_path):
         for path, value in weights.items():
             np.testing.assert_allclose(found[f"weight {path}"], value, atol=LIMIT)
         for name, row in logs.items():
-            np.testing.assert_allclose(found[f"log {name}"], row, atol=LIMIT)
+            np.testing.assert_allclose(found[f"log {name}"], row, atol=1e-5)
