@@ -42,7 +42,9 @@ class Saturation(keras.layers.Layer):
 
     def call(self, x):
         line = (x - self.low) / (self.high - self.low)
-        return line + ops.stop_gradient(ops.clip(line, 0.0, 1.0) - line)
+        # The sum is exact: outside the ends, too, it is 0 and 1 to the last digit.
+        slope = line - ops.stop_gradient(line)
+        return ops.stop_gradient(ops.clip(line, 0.0, 1.0)) + slope
 
     def plain(self) -> list[keras.layers.Layer]:
         """Layers of Keras with the same outputs, and gradients that are 0 outside."""

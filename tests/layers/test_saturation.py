@@ -31,6 +31,26 @@ def test_values_and_gradient():
     expected = np.clip((X - 0.31) / 0.38, 0, 1)
     np.testing.assert_allclose(array(values), expected, atol=1e-6)
     np.testing.assert_allclose(array(gradient), 1 / 0.38, rtol=1e-5)
+    outside = np.array([[-7.3, 0.4799, 0.50501, 0.61, 9.7]], "float32")
+    steep = array(Saturation(0.48, 0.505)(outside))
+    np.testing.assert_array_equal(steep, np.float32([[0, 0, 1, 1, 1]]))  # exactly
+
+
+def test_proofs_are_those_of_the_plain_classifier():
+    """Where the front is flat the ball is one point, and what is left is certain."""
+    x, y = toy.data(60)
+    classifier = behind_saturation(toy.net(), 0.31, 0.69)
+    y = np.argmax(array(classifier(x)), axis=-1)
+    for method, ball in (("ibp", mpat.Linf(0.05)), ("crown", mpat.Linf(0.1))):
+        found = mpat.evaluation.certified(classifier, (x, y), ball, method=method)
+        same = mpat.evaluation.certified(plain(classifier), (x, y), ball, method=method)
+        np.testing.assert_array_equal(found, same)
+        assert 0.05 < found.mean() < 0.95
+    flat = np.where(x < 0.5, 0.0, 1.0).astype("float32")
+    flat = flat[np.any(flat > 0, axis=-1)]  # of zeros all logits are 0
+    y = np.argmax(array(classifier(flat)), axis=-1)
+    ball = mpat.Linf(0.3)
+    assert mpat.evaluation.certified(classifier, (flat, y), ball, method="ibp").all()
 
 
 def test_the_plain_classifier_is_the_same_function_on_the_same_weights(tmp_path):

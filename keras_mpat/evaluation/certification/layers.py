@@ -16,10 +16,12 @@ from keras_mpat.evaluation.certification.rules import (
     Affine,
     Join,
     Largest,
+    Monotone,
     Rearrangement,
     Rule,
     Sum,
 )
+from keras_mpat.layers.saturation import Saturation
 from keras_mpat.models.interval import kernel_product
 
 
@@ -107,6 +109,12 @@ def _rescaling(layer, inputs):
     return _scaled(scale, np.zeros(()), np.asarray(layer.offset, "float64"))
 
 
+def _saturation(layer, inputs):
+    scale = np.asarray(1 / (layer.high - layer.low), "float64")
+    clip = Monotone(lambda x: ops.clip(x, 0.0, 1.0), accuracy=0.0)
+    return [*_scaled(scale, np.asarray(layer.low, "float64")), clip]
+
+
 def _normalization(layer, inputs):
     mean, variance = (
         ops.convert_to_numpy(value).astype("float64")
@@ -187,4 +195,5 @@ _MAKERS: dict[type, Callable] = {
     **_table(_batch_normalization, "BatchNormalization"),
     **_table(_add, "Add"),
     **_table(_concatenate, "Concatenate"),
+    Saturation: _saturation,
 }
