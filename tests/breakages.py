@@ -1248,6 +1248,20 @@ MUTATIONS = (
         "tests/models/test_interval.py",
     ),
     Mutation(
+        "bounds in training have the statistics of inference",
+        "models/interval.py",
+        "    if batch is None or not layer.trainable:\n",
+        "    if True:\n",
+        "tests/models/test_interval.py -k batch_norm_of_a_batch",
+    ),
+    Mutation(
+        "proofs do not see where a saturation cuts off",
+        "evaluation/certification/layers.py",
+        "ops.clip(x, 0.0, 1.0)",
+        "x",
+        "tests/layers/test_saturation.py -k proofs",
+    ),
+    Mutation(
         "the bounds are outside the warm-up",
         "training/mtl_ibp.py",
         "        if self.has_schedule:",

@@ -5,7 +5,8 @@
 
 A box of inputs passes the layers as its two corners; what a convolution or dense layer
 does to it, the layer does to the middle, and its absolute kernel to the radius.
-BatchNorm is that of inference. Rounding is left out: `evaluation.certified` proves.
+BatchNorm is that of inference, or has the statistics of a batch that goes along.
+Rounding is left out: `evaluation.certified` proves.
 
 References:
     Gowal et al., arXiv:1810.12715, section 3.
@@ -51,12 +52,14 @@ class IntervalBounds:
             _refuse(f"a {type(classifier).__name__}, whose layers cannot be read")
         self._view = graph.functional(classifier)
         _check(self._view)
+        kinds = map(type, _operations(self._view))
+        self._normalized = layers.BatchNormalization in kinds
 
     def boxes(self, low, high):
         """(low, high) of the outputs for inputs between `low` and `high` (B, ...)."""
         return _passed(self._view, (low, high), self._view.outputs[0])
 
-    def margins(self, low, high, y):
+    def margins(self, low, high, y, batch=None):
         """Lower bounds (B, C) of z_y - z_j for all inputs of the box; 0 where j is y.
 
         Of a last dense layer the differences of its rows are bounded, not its logits.
@@ -64,16 +67,20 @@ class IntervalBounds:
         Args:
             low, high: float32 (B, ...).
             y: class ids (B,).
+            batch: inputs (B, ...) whose statistics BatchNorm takes, and gradients go
+                through; moving averages stay as they are. `None`: those of inference.
         """
+        batches = [batch] if batch is not None and self._normalized else []
+        box = (low, high, *batches)
         (output,) = self._view.outputs
         call = graph.producer(output)
         last = call.operation
         if type(last) is not layers.Dense or last.activation is not activations.linear:
-            low, high = self.boxes(low, high)
+            low, high, *_ = _passed(self._view, box, output)
             own = ops.one_hot(y, low.shape[-1], dtype=low.dtype)
             lead = ops.sum(own * low, axis=-1, keepdims=True) - high
             return ops.where(own > 0, 0.0, lead)
-        low, high = _passed(self._view, (low, high), graph.source(call))
+        low, high, *_ = _passed(self._view, box, graph.source(call))
         middle, radius = (low + high) / 2, (high - low) / 2
         rows = ops.transpose(last.kernel)
         apart = ops.take(rows, y, axis=0)[:, None] - rows[None]
@@ -84,7 +91,7 @@ class IntervalBounds:
 
 
 def _passed(view, box, goal):
-    """The box of one tensor of a view, from that of its input."""
+    """The box of one tensor of a view, from that of its input: (low, high[, batch])."""
     boxes = {id(view.inputs[0]): box}
     for tensor, call in graph.in_order(view):
         if id(tensor) in boxes:
@@ -103,18 +110,32 @@ def _through(layer, boxes):
         return _passed(view, boxes[0], view.outputs[0])
     if kind in _JOINING:
         return tuple(layer(list(corners)) for corners in zip(*boxes, strict=True))
-    (low, high) = boxes[0]
+    box = boxes[0]
+    low, high, *batch = box
     if kind in _PASSING:
-        return low, high
+        return box
     if kind in _AFFINE:
         product, bias = kernel_product(layer), _bias(layer)
         middle = product((low + high) / 2, layer.kernel)
         radius = product((high - low) / 2, ops.abs(layer.kernel))
         middle = middle if bias is None else middle + bias
-        return layer.activation(middle - radius), layer.activation(middle + radius)
-    options = {"training": False} if kind is layers.BatchNormalization else {}
-    one, other = layer(low, **options), layer(high, **options)
-    return ops.minimum(one, other), ops.maximum(one, other)  # of a factor below 0
+        corners = layer.activation(middle - radius), layer.activation(middle + radius)
+        return *corners, *map(layer, batch)
+    apply = layer if kind is not layers.BatchNormalization else _norm(layer, *batch)
+    one, other, *batch = map(apply, box)
+    return ops.minimum(one, other), ops.maximum(one, other), *batch  # factors below 0
+
+
+def _norm(layer, batch=None):
+    """x -> its normalization, with the statistics of inference or of a batch."""
+    if batch is None or not layer.trainable:
+        return lambda x: layer(x, training=False)
+    axis = layer.axis % len(batch.shape)
+    others = [one for one in range(len(batch.shape)) if one != axis]
+    mean, variance = ops.moments(batch, others, synchronized=layer.synchronized)
+    return lambda x: ops.batch_normalization(
+        x, mean, variance, axis, layer.beta, layer.gamma, layer.epsilon
+    )
 
 
 def kernel_product(layer):
@@ -152,12 +173,18 @@ def _depthwise(layer):
     return product
 
 
-def _check(view) -> None:
+def _operations(view):
+    """All layers and operations of a view, those of models inside it, too."""
     for _, call in graph.in_order(view):
-        layer = call.operation
-        if graph.is_readable(layer):
-            _check(graph.functional(layer))
-        elif type(layer) not in _KNOWN or not _never_falls(layer):
+        if graph.is_readable(call.operation):
+            yield from _operations(graph.functional(call.operation))
+        else:
+            yield call.operation
+
+
+def _check(view) -> None:
+    for layer in _operations(view):
+        if type(layer) not in _KNOWN or not _never_falls(layer):
             _refuse(f"layer {layer.name!r} of type {type(layer).__name__}")
         elif getattr(layer, "padding", None) == "causal":
             _refuse(f"layer {layer.name!r} with causal padding")

@@ -25,8 +25,9 @@ class MTLIBPTraining(AttackStrategy):
 
     `bound_weight` leads from adversarial training, 0, to certified training. At large
     epsilon begin with a warm-up: bounds of random weights say nothing. The bounds are
-    intervals, two forward passes' work, of the box around the ball; of `L2` it is
-    larger than the ball. BatchNorm is that of inference in them.
+    intervals of the box around the ball, two forward passes' work (with BatchNorm
+    three); of `L2` the box is larger than the ball. BatchNorm has the statistics of the
+    attacked batch in them, as in the update; weights run away from those of inference.
 
     Args:
         threat_model: `Linf`, `L2` or your own.
@@ -54,7 +55,7 @@ class MTLIBPTraining(AttackStrategy):
     _: KW_ONLY
     bound_weight: float = 0.2
 
-    constants = ("low", "high")
+    constants = ("low", "high", "batch")
     logged = ("bound_loss", "bounded_accuracy")
 
     def __post_init__(self):
@@ -76,7 +77,7 @@ class MTLIBPTraining(AttackStrategy):
     def perturb(self, model, x, y):
         x_adv = attacked(self, self.attack, model, x, y)
         low, high = self._box(model, x)
-        return {"adversarial": x_adv, "low": low, "high": high}
+        return {"adversarial": x_adv, "low": low, "high": high, "batch": x_adv}
 
     def _box(self, model, x):
         """The smallest box around the ball of now."""
@@ -93,7 +94,8 @@ class MTLIBPTraining(AttackStrategy):
     def loss(self, model, y, outputs, sample_weight):
         loss = super().loss(model, y, outputs, sample_weight)
         labels = class_ids(y, model.num_classes)
-        margins = model.bounds.margins(outputs["low"], outputs["high"], labels)
+        box = outputs["low"], outputs["high"]
+        margins = model.bounds.margins(*box, labels, outputs["batch"])
         values = CrossEntropy()(labels, -margins)
         bound = weighted_mean(values, sample_weight)
         proven = ops.sum(ops.cast(margins > 0, "int32"), axis=-1)

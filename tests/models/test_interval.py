@@ -81,16 +81,40 @@ def test_a_point_has_the_logits_themselves():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_gradients_reach_every_weight():
+def test_batch_norm_of_a_batch():
+    """The logits of training at a point, and moving averages that stay."""
+    classifier = small()
+    x = np.random.default_rng(0).uniform(size=(6, 5, 4, 1)).astype("float32")
+    x, y = ops.convert_to_tensor(x), np.arange(6) % 3
+    bounds, before = IntervalBounds(classifier), classifier.get_weights()
+    found = array(bounds.margins(x, x, y, x))
+    wide = array(bounds.margins(x - 0.1, x + 0.1, y, x))
+    for weight, kept in zip(classifier.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+    inference = array(bounds.margins(x, x, y))
+    logits = array(classifier(x, training=True))
+    expected = logits[np.arange(6), y][:, None] - logits
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.all(wide <= found + 1e-5) and np.mean(wide < found - 0.01) > 0.6
+    classifier.set_weights(before)
+    classifier.layers[1].trainable = False  # Keras: then it is that of inference
+    np.testing.assert_array_equal(array(bounds.margins(x, x, y, x)), inference)
+    assert np.abs(found - inference).max() > 0.1
+
+
+@pytest.mark.parametrize("of_a_batch", [False, True])
+def test_gradients_reach_every_weight(of_a_batch):
     """Through kernels and their absolute values, biases and BatchNorm's factors."""
     classifier = small()
     low, high = box((5, 4, 1))
     y = np.array([2])
     bounds = IntervalBounds(classifier)
+    batch = np.random.default_rng(3).uniform(-1, 1, (6, 5, 4, 1)).astype("float32")
+    batch = ops.convert_to_tensor(batch) if of_a_batch else None
     coefficients = ops.convert_to_tensor(np.array([[0.7, -0.4, 0.0]], "float32"))
 
     def total():
-        return ops.sum(coefficients * bounds.margins(low, high, y))
+        return ops.sum(coefficients * bounds.margins(low, high, y, batch))
 
     weights = classifier.trainable_variables
     found = weight_gradients(total, weights, classifier.variables)
