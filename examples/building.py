@@ -106,7 +106,10 @@ def build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
 def _build_strategy(settings: Settings, threat_model) -> mpat.training.Strategy:
     if settings.strategy == "standard":
         return mpat.training.StandardTraining()
-    common: dict[str, Any] = {"warmup_epochs": settings.warmup_epochs}
+    common: dict[str, Any] = {
+        "clean_epochs": settings.clean_epochs or 0,
+        "warmup_epochs": settings.warmup_epochs,
+    }
     if settings.strategy == "free":
         common |= {"replays": settings.replays, "batch_size": settings.batch_size}
         return mpat.training.FreeTraining(threat_model, **common)

@@ -153,6 +153,7 @@ _NEEDS = {
     "bound_weight": ("strategy", ("mtl_ibp",)),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
+    "clean_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
     "warmup_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
     "norm_mode": ("strategy", (*_PGD, *_SINGLE, "atld")),
     "attack_dtype": ("strategy", ("pgd", "logit_pairing", "mtl_ibp", *_SINGLE)),
@@ -210,6 +211,7 @@ class Settings:
     noise: float | None
     bound_weight: float | None
     replays: int
+    clean_epochs: int | None
     warmup_epochs: int
     prototypes_per_class: int | list[int]
     merge_threshold: float | None
@@ -351,6 +353,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "beta": None,
         "noise": None,
         "bound_weight": None,
+        "clean_epochs": None,
         "attack_dtype": None,
         "awp_gamma": None,
         "ema": None,

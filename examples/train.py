@@ -224,7 +224,8 @@ _COUNTS = {
     "validation_examples": "Images of the validation attack.",
 }
 _COUNTS_OR_ZERO = {
-    "warmup_epochs": "Epochs in which epsilon grows from 0.",
+    "clean_epochs": "First epochs without a perturbation.",
+    "warmup_epochs": "Epochs after those in which epsilon grows from 0.",
     "validation_steps": "PGD steps of the validation attack; 0: none.",
     "seed": "Seed of weights, data order and attacks.",
     "shift": "Pixels that training images move at random, without a mirror.",
