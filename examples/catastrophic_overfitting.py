@@ -132,6 +132,7 @@ def _write(path: Path, panels, marks, results, seconds) -> None:
 
 def main(_) -> None:
     """Runs the comparison as the flags say."""
+    mpat.keep_memory()
     given = flags.FLAGS
     try:
         table = compare(

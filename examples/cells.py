@@ -19,6 +19,7 @@ from typing import Any
 
 from absl import flags
 
+from keras_mpat import keep_memory
 from keras_mpat.evaluation import compare as paired_tests
 from keras_mpat.evaluation import wilson_interval
 from keras_mpat.files import write_json
@@ -140,6 +141,7 @@ def say(compare: Callable[[Any], str], other: type[Exception] = ImportError) -> 
         compare: from the flags to a page.
         other: an error that is the user's, besides a wrong value and a missing file.
     """
+    keep_memory()
     try:
         print(compare(flags.FLAGS))
     except (ValueError, FileNotFoundError, other) as error:

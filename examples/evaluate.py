@@ -181,6 +181,7 @@ def main(arguments: list[str]) -> None:
     """Evaluates as the flags say; prints the table, writes JSON and pictures."""
     if len(arguments) > 1:
         raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
+    mpat.keep_memory()
     given = flags.FLAGS
     try:
         record, _ = finished(given.run_dir)

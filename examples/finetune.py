@@ -153,6 +153,7 @@ def main(arguments: list[str]) -> None:
     """Runs the comparison as the flags say."""
     if len(arguments) > 1:
         raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
+    mpat.keep_memory()
     given = flags.FLAGS
     epochs = {name: given[name].value for name in ("clean", "tuned", "full")}
     settings = {"dataset": given.dataset, "limit": given.limit, **epochs}

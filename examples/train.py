@@ -327,6 +327,7 @@ def main(arguments: list[str]) -> None:
     """Trains as the flags say, and prints the result."""
     if len(arguments) > 1:
         raise app.UsageError(f"Unexpected argument {arguments[1]!r}; flags begin --.")
+    mpat.keep_memory()
     run_dir = flags.FLAGS.run_dir
     try:
         settings = run_settings.resolve(given_flags())

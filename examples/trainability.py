@@ -213,6 +213,7 @@ def _arrays(given) -> list:
 
 def main(_) -> None:
     """Makes the map as the flags say."""
+    mpat.keep_memory()
     given = flags.FLAGS
     try:
         given.filters = comparison.integers("filters", given.filters)

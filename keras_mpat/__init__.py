@@ -37,6 +37,7 @@ from keras_mpat.layers import (
     SoftTripleHead,
     TripletHead,
 )
+from keras_mpat.memory import keep_memory
 from keras_mpat.models import AdversarialModel, replace_head
 from keras_mpat.threat_models import L2, Linf, ThreatModel
 from keras_mpat.version import __version__
@@ -57,6 +58,7 @@ __all__ = [
     "datasets",
     "evaluation",
     "interop",
+    "keep_memory",
     "layers",
     "losses",
     "metrics",

@@ -30,6 +30,7 @@ FLOORS = (
         "learned",
         "locks",
         "losses",
+        "memory",
         "noise",
         "norms",
         "pipelines",

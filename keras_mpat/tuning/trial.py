@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_mpat.locks import locked
+from keras_mpat.memory import keep_memory
 from keras_mpat.tuning.job import Job, Outcome, read_outcome
 from keras_mpat.tuning.kept_epochs import Collapse, KeptEpochs
 
@@ -33,6 +34,7 @@ def main(pickled: bytes, job: Job, connection, parent: int) -> None:
         connection: gets (seed, epochs done, figures) after each epoch.
         parent: number of the process that waits for this one.
     """
+    keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     # Parent, trial and other workers may share an accelerator.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
