@@ -52,6 +52,15 @@ def test_the_training_attack_reaches_the_surface_of_the_ball(dataset):
     assert length >= 1.75 * radius
 
 
+@pytest.mark.parametrize("strategy", ["pgd", "fast", "free", "atld", "mtl_ibp"])
+def test_clean_epochs_come_before_those_of_warm_up(strategy):
+    given = {"strategy": strategy, "warmup_epochs": 2}
+    for clean in (None, 3):
+        chosen = settings.resolve(given | {"clean_epochs": clean})
+        built = building.build_strategy(chosen, mpat.Linf(0.1))
+        assert (built.clean_epochs, built.warmup_epochs) == (clean or 0, 2)
+
+
 def test_presets_and_what_overrides_them():
     free = settings.resolve({"dataset": "cifar10", "preset": "mpat-free"})
     assert (free.strategy, free.head, free.replays, free.epochs) == (
@@ -125,6 +134,7 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"strategy": "atld", "label_smoothing": 0.1}, "no effect with strategy=atld"),
         ({"strategy": "trades", "attack_dtype": "bfloat16"}, "`attack_dtype` has no"),
         ({"strategy": "standard", "awp_gamma": 0.1}, "`awp_gamma` has no effect"),
+        ({"strategy": "standard", "clean_epochs": 1}, "`clean_epochs` has no effect"),
         ({"select": "best", "validation_steps": 0}, "`select` needs an attack"),
         ({"strategy": "fast", "noise": 1.0}, "`noise` has no effect"),
         ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
