@@ -145,6 +145,7 @@ _HEADLESS = ("standard", "atld", *_PGD[1:])  # unless a head is asked for
 _SINGLE = ("fast", "n_fgsm")  # one step
 _SMOOTHED = ("feature_scattering", "atld")  # smooth labels in their own way
 _STRATEGIES = CHOICES["strategy"]
+_ADVERSARIAL = tuple(s for s in _STRATEGIES if s != "standard")
 # Settings that only some values of another setting use.
 _NEEDS = {
     "steps": ("strategy", _PGD),
@@ -153,11 +154,11 @@ _NEEDS = {
     "bound_weight": ("strategy", ("mtl_ibp",)),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
-    "clean_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
-    "warmup_epochs": ("strategy", (*_PGD, *_SINGLE, "free", "atld")),
+    "clean_epochs": ("strategy", _ADVERSARIAL),
+    "warmup_epochs": ("strategy", _ADVERSARIAL),
     "norm_mode": ("strategy", (*_PGD, *_SINGLE, "atld")),
     "attack_dtype": ("strategy", ("pgd", "logit_pairing", "mtl_ibp", *_SINGLE)),
-    "awp_gamma": ("strategy", tuple(s for s in _STRATEGIES if s != "standard")),
+    "awp_gamma": ("strategy", _ADVERSARIAL),
     "label_smoothing": (
         "strategy",
         tuple(s for s in _STRATEGIES if s not in _SMOOTHED),

@@ -10,7 +10,6 @@ interruption; `--parts 2 --part 0` beside `--parts 2 --part 1` share the points.
 """
 
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -155,8 +154,9 @@ def compare(given) -> str:
     """Trains at the missing points; returns the table of those that are done.
 
     Raises:
-        ValueError: a data set of other than two classes.
+        ValueError: a data set of other than two classes, or filters that are none.
     """
+    given.filters = comparison.integers("filters", given.filters)
     classes = datasets.info(given.dataset).num_classes
     if classes != 2:
         raise ValueError(
@@ -213,13 +213,7 @@ def _arrays(given) -> list:
 
 def main(_) -> None:
     """Makes the map as the flags say."""
-    mpat.keep_memory()
-    given = flags.FLAGS
-    try:
-        given.filters = comparison.integers("filters", given.filters)
-        print(compare(given))
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        sys.exit(f"error: {error}")
+    comparison.say(compare)
 
 
 if __name__ == "__main__":
