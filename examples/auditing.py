@@ -29,11 +29,12 @@ def write_audit(
     """Audits the evaluation of a run; writes audit.json and audit.md beside it.
 
     Args:
-        run_dir: the folder of a finished run; of model.keras the head is attacked, too.
+        run_dir: the folder of a finished run: classifier.keras is audited, and where
+            there is a model.keras, its head is attacked, too.
         chosen: the evaluation's attacks by title.
         ball: the threat model.
         limit: the first test images only.
-        model: what predicts, where it is a model; else model.keras or classifier.keras.
+        model: what predicts, in the place of classifier.keras.
         twins: "name=path.keras" each.
         runs: evaluation-*.json of the same method with other seeds.
         collapse_model: path of a classifier of the fine labels.
@@ -46,9 +47,10 @@ def write_audit(
     where = source(record)
     x, y, modes = (part[:limit] for part in datasets.arrays(split="test", **where))
     training = datasets.arrays(split="train", **where)[:2]
+    whole = Path(run_dir) / "model.keras"
     if not isinstance(model, keras.Model):
-        whole = Path(run_dir) / "model.keras"
-        model = whole if whole.exists() else classifier
+        options["head_model"] = whole if whole.exists() else None
+        model = classifier
     report = audit(
         model,
         (x, y),

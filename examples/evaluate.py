@@ -203,12 +203,6 @@ def main(arguments: list[str]) -> None:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     radius = mpat.Linf(epsilon).radius
-    title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
-    report = _audited(given, chosen, mpat.Linf(epsilon), where | options)
-    name = record["settings"]["dataset"]
-    audits = {name: report} if report else None
-    table = robustness_table({name: result}, chosen, audits=audits)
-    print(f"{title}, each row says its step\n\n{table}\n")
     given_flags = {**options, **counts, "attacks": given.attacks}
     given_flags |= _named(given.inference)
     values = {"epsilon": radius, "flags": given_flags}
@@ -216,7 +210,14 @@ def main(arguments: list[str]) -> None:
     path = Path(given.run_dir) / f"evaluation-{stamp}.json"
     write_json(path, values | result.to_dict())
     result.evidence.save_examples(path.with_suffix(".npz"))
-    print(f"Written: {path}\nPictures: {draw(given.run_dir, epsilon)}")
+    print(f"Written: {path}")
+    report = _audited(given, chosen, mpat.Linf(epsilon), where | options)
+    title = f"Linf {radius:.4g} ({255 * radius:.4g}/255)"
+    name = record["settings"]["dataset"]
+    audits = {name: report} if report else None
+    table = robustness_table({name: result}, chosen, audits=audits)
+    print(f"{title}, each row says its step\n\n{table}\n")
+    print(f"Pictures: {draw(given.run_dir, epsilon)}")
     if given.card:
         ball = mpat.Linf(epsilon)
         card = write_card(given.run_dir, result, ball, model=model, audit=report)

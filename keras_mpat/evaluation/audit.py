@@ -130,6 +130,7 @@ def audit(
     modes=None,
     record: dict[str, Any] | None = None,
     train=None,
+    head_model=None,
     examples: int = 500,
     batch_size: int = 128,
     state_dir: str | os.PathLike | None = None,
@@ -156,6 +157,8 @@ def audit(
         record: what is known of the training; `selected_on`: "last epoch" (nothing
             was chosen), "validation" or "test".
         train: (x, y) training images, which attacks on the head imitate.
+        head_model: the `AdversarialModel`, or its path, that a plain classifier was
+            taken from: its head is attacked.
         examples: the dearer checks take this many, >= 1.
         batch_size: examples per batch, >= 1.
         state_dir: where the evaluation keeps its work; an interrupted audit goes on.
@@ -190,6 +193,7 @@ def audit(
         "modes": modes,
         "record": record,
         "train": train,
+        "head_model": head_model,
     }
     given = checked(given, classifier, data, threat_model)
     options = {"seed": seed, "batch_size": batch_size, "verbose": verbose}

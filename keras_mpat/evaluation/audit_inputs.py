@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_mpat.choices import check_choice
 from keras_mpat.configurable import check_count, check_switch
-from keras_mpat.evaluation.loading import load_classifier
+from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.result import RobustnessResult
 from keras_mpat.evaluation.state import digest
 from keras_mpat.input_checks import check_inputs, check_labels
@@ -20,7 +20,8 @@ def checked(given: dict[str, Any], classifier, data, threat_model) -> dict[str, 
     """`given` with models instead of paths.
 
     Args:
-        given: twins, runs, collapse_model, modes, record and train of `audit`.
+        given: twins, runs, collapse_model, modes, record, train and head_model of
+            `audit`.
         classifier: what is audited.
         data: its (x, y).
         threat_model: what the adversary may do.
@@ -40,6 +41,8 @@ def checked(given: dict[str, Any], classifier, data, threat_model) -> dict[str, 
     _check_record(given["record"])
     if given["train"] is not None:
         _check_train(given["train"], classifier, threat_model)
+    if given["head_model"] is not None:
+        given["head_model"] = _head_model(given["head_model"], classifier)
     return given
 
 
@@ -74,6 +77,24 @@ def _twins(twins, classifier) -> dict[str, Any]:
                 f"{name!r}, which has the weights of the audited one. Train it apart."
             )
     return found
+
+
+def _head_model(model_or_path, classifier):
+    """The training model, which has the weights of the classifier."""
+    model = training_model(model_or_path)
+    if model is None:
+        raise ValueError(
+            "`head_model` must be an AdversarialModel or the path of one: a plain "
+            f"classifier has no head. Received: head_model={model_or_path!r}. Pass "
+            "what fit trained, or leave it out."
+        )
+    if digest(model.predictor.get_weights()) != digest(classifier.get_weights()):
+        raise ValueError(
+            "`head_model` must be what the audited classifier was taken from. "
+            f"Received: head_model={model_or_path!r}, whose classifier has other "
+            "weights. Pass the model that training ended with."
+        )
+    return model
 
 
 def _fitting(name: str, model_or_path, classifier):

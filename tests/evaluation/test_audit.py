@@ -302,6 +302,28 @@ def test_checks_of_a_head_apply_where_there_is_one(tmp_path):
     assert found.status == "not run" and found.text == "needs twins['no head']"
 
 
+def test_the_head_of_a_plain_classifier_is_that_of_the_model_it_was_taken_from(
+    tmp_path,
+):
+    whole = planted.headed()
+    given = {"head_model": whole, "train": modes()}
+    found = answer("C33", whole.classifier, given=given, folder=tmp_path)
+    assert found.status in ("pass", "fail") and "attacks break" in found.text
+
+
+@pytest.mark.parametrize(
+    "head_model, message",
+    [
+        (lambda: LINEAR, "`head_model` must be an AdversarialModel"),
+        (planted.headed, "`head_model` must be what the audited classifier was taken"),
+        (lambda: "nowhere.keras", "there is no file"),
+    ],
+)
+def test_a_head_of_another_model_is_refused(head_model, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.audit(LINEAR, data(), BALL, head_model=head_model(), verbose=False)
+
+
 def test_no_bounds_contradict_nothing(tmp_path):
     assert answer("C36", LINEAR, folder=tmp_path).status == "not applicable"
 

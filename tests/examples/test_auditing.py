@@ -45,7 +45,7 @@ def test_modes_limit_and_files_reach_the_audit(handed, tmp_path):
         twins=[f"standard={tmp_path / 'twin.keras'}"],
         runs=[tmp_path / "seed.json"],
     )
-    assert handed["model"] == tmp_path / "c.keras"  # there is no model.keras
+    assert handed["model"] == tmp_path / "c.keras" and handed["head_model"] is None
     assert [len(part) for part in handed["xy"]] == [3, 3]
     np.testing.assert_array_equal(handed["modes"], np.arange(3))
     assert list(handed["twins"]) == ["standard"] and handed["runs"] == [_result()]
@@ -56,7 +56,8 @@ def test_modes_limit_and_files_reach_the_audit(handed, tmp_path):
 def test_the_head_is_attacked_where_model_keras_is(handed, tmp_path):
     (tmp_path / "model.keras").touch()
     auditing.write_audit(tmp_path, chosen={}, ball=mpat.Linf(0.1), limit=None)
-    assert handed["model"] == tmp_path / "model.keras" and handed["twins"] is None
+    assert handed["model"] == tmp_path / "c.keras" and handed["twins"] is None
+    assert handed["head_model"] == tmp_path / "model.keras"
 
 
 @pytest.mark.parametrize("twin", ["plain.keras", "standard=missing.keras"])

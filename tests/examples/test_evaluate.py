@@ -122,6 +122,31 @@ def test_a_fresh_process_audits_and_puts_the_flags_on_the_card(run_dir, run_scri
     assert card["audit"]["sha256"] == card["results"][0]["sha256"]
 
 
+@pytest.mark.slow
+def test_the_classifier_behind_a_saturation_is_audited_with_the_head_in_front(
+    tiny, tmp_path, run_script
+):
+    given = {"saturation": [0.3, 0.7], "epochs": 1, "epsilon": 0.2}
+    train.train(settings.resolve(tiny | given), tmp_path)
+    script = ["examples/evaluate.py", "--run_dir", tmp_path, "--limit", "10"]
+    done = run_script(*script, "--attacks", "pgd10,behind", "--audit")
+    assert done.returncode in (1, 2), done.stderr
+    report = json.loads((tmp_path / "audit.json").read_text())
+    (path,) = tmp_path.glob("evaluation-*.json")
+    stored = json.loads(path.read_text())
+    assert report["result"]["stages"] == stored["stages"]
+    (about,) = [c for c in report["checks"] if c["check"] == "C33"]
+    assert "attacks break" in about["found"]
+
+
+def test_an_evaluation_is_kept_when_its_audit_cannot_be_made(run_dir, run_script):
+    before = set(run_dir.glob("evaluation-*.json"))
+    script = ["examples/evaluate.py", "--run_dir", run_dir, "--limit", "10"]
+    done = run_script(*script, "--attacks", "fgsm", "--audit", "--twins", "plain")
+    assert done.returncode == 1 and "`twins` must be name=path" in done.stderr
+    assert len(set(run_dir.glob("evaluation-*.json")) - before) == 1
+
+
 @pytest.fixture(scope="module")
 def atld_dir(tiny, tmp_path_factory):
     """A finished run with a discriminator."""

@@ -38,7 +38,8 @@ class Subject:
             them; `None`: `AutoAttack`.
         examples: the first examples that the dearer checks take.
         state_dir: where the evaluation keeps its work.
-        given: twins, runs, collapse_model, modes, record: see `audit`.
+        given: twins, runs, collapse_model, modes, record, train, head_model: see
+            `audit`.
         options: seed, batch_size and verbose of `evaluate_robustness`.
         certify: whether the evaluation skips what it can prove.
     """
@@ -80,7 +81,7 @@ class Subject:
     @functools.cached_property
     def headed(self):
         """The model with its head, for attacks that know it; `None`: it has none."""
-        model = training_model(self.model)
+        model = self.given.get("head_model") or training_model(self.model)
         if model is not None:
             return None if model.head is None else model
         layers = self.classifier.layers
