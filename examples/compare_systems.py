@@ -25,7 +25,7 @@ from run_directory import RunDirectory, source
 
 import keras_mpat as mpat
 from keras_mpat import attacks
-from keras_mpat.evaluation import wilson_interval
+from keras_mpat.evaluation import seed_interval, wilson_interval
 from keras_mpat.files import write_text
 
 _MPAT = {"strategy": "pgd", "head": "soft_triple"}
@@ -146,6 +146,9 @@ def attacked(run_dir, model, ball, limit: int, hard: int | None) -> dict[str, An
 def table(results: Mapping[tuple[str, int], dict[str, Any]]) -> str:
     """Markdown: a row per predictor and seed, the interval of AutoAttack's verdict.
 
+    Below, what pretrainings do: probes, and the difference to MPAT without them.
+
+
     Args:
         results: by (system, seed), as `measure` returns them.
     """
@@ -159,6 +162,13 @@ def table(results: Mapping[tuple[str, int], dict[str, Any]]) -> str:
             seconds = f"{cell['seconds_per_epoch']:.0f}"
             lines.append([title, str(seed), *row, seconds])
     text = comparison.markdown(lines)
+    for more in (_probes(results), _gains(results)):
+        text += f"\n{comparison.markdown(more)}" if len(more) > 1 else ""
+    return text
+
+
+def _probes(results) -> list[list[str]]:
+    """Of the frozen embedding, before and after."""
     probes = [["pretraining", "seed", "probe before", "probe after"]]
     for (system, seed), cell in results.items():
         if "probe" in cell:
@@ -166,7 +176,29 @@ def table(results: Mapping[tuple[str, int], dict[str, Any]]) -> str:
                 f"{100 * cell['probe'][name]:.1f}" for name in ("before", "after")
             ]
             probes.append([system, str(seed), *shares])
-    return text if len(probes) == 1 else f"{text}\n{comparison.markdown(probes)}"
+    return probes
+
+
+def _gains(results) -> list[list[str]]:
+    """Against MPAT with the same seed, in points: mean and 95 % over the seeds."""
+    worst = {  # by system, plan and seed
+        (system, plan, seed): found["worst"]
+        for (system, seed), cell in results.items()
+        for plan, found in cell["attacked"].get(system, {}).items()
+    }
+    lines = [["system, against MPAT", "plan", "seeds", "points", "95 % (Student's t)"]]
+    for system in (name for name in SYSTEMS if name.endswith(", then MPAT")):
+        for plan in ("first look", "AutoAttack"):
+            gains = [
+                100 * (share - worst["MPAT", plan, seed])
+                for (name, other, seed), share in worst.items()
+                if (name, other) == (system, plan) and ("MPAT", plan, seed) in worst
+            ]
+            if len(gains) > 1:
+                low, high = seed_interval(gains)
+                figures = f"{statistics.mean(gains):+.1f}", f"{low:+.1f} to {high:+.1f}"
+                lines.append([system, plan, str(len(gains)), *figures])
+    return lines
 
 
 def _hard(found: Mapping[str, Any]) -> list[str]:

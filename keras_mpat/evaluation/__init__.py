@@ -72,7 +72,13 @@ from keras_mpat.evaluation.prototypes import (
     untrained_modes,
 )
 from keras_mpat.evaluation.reporting import report
-from keras_mpat.evaluation.result import Part, RobustnessResult, Stage, wilson_interval
+from keras_mpat.evaluation.result import (
+    Part,
+    RobustnessResult,
+    Stage,
+    seed_interval,
+    wilson_interval,
+)
 from keras_mpat.evaluation.robustness import evaluate_robustness
 from keras_mpat.evaluation.tables import prototype_table, robustness_table
 from keras_mpat.evaluation.verification import Verification
@@ -134,6 +140,7 @@ __all__ = [
     "roc_curve",
     "threshold_at",
     "untrained_modes",
+    "seed_interval",
     "wilson_interval",
     "worst_judged",
     "write_curve",

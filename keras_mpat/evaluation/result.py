@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 
 from keras_mpat import files
 from keras_mpat.evaluation.evidence import Evidence
+
+# Two-sided 95 % points of Student's t with 1, 2, ... degrees of freedom.
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,31 @@ def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float,
     spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+
+
+def seed_interval(scores) -> tuple[float, float]:
+    """95 % interval of the mean of a few figures, by Student's t.
+
+    Args:
+        scores: two or more numbers, one per seed.
+
+    Raises:
+        ValueError: fewer.
+    """
+    if len(scores) < 2:
+        raise ValueError(
+            "`scores` must be two or more numbers. Received: "
+            f"scores={list(scores)}. Train with another seed."
+        )
+    mean, freedom = statistics.fmean(scores), len(scores) - 1
+    if freedom <= len(_STUDENT):
+        quantile = _STUDENT[freedom - 1]
+    else:  # the first terms of Cornish and Fisher: within 0.1 % from 11 on
+        z, v = 1.959964, freedom
+        quantile = z + (z**3 + z) / (4 * v)
+        quantile += (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+    half = quantile * statistics.stdev(scores) / math.sqrt(len(scores))
+    return mean - half, mean + half
 
 
 def percent(successes: int, n: int) -> str:

@@ -2,15 +2,11 @@
 
 import dataclasses
 import math
-import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keras_mpat.evaluation.result import wilson_interval
-
-# Two-sided 95 % points of Student's t with 1, 2, ... degrees of freedom.
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+from keras_mpat.evaluation.result import seed_interval, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -124,20 +120,3 @@ class SearchResult:
         for trial in values["trials"]:
             del trial["history"]
         return values
-
-
-def seed_interval(scores) -> tuple[float, float]:
-    """95 % interval of the mean of a few figures, by Student's t.
-
-    Args:
-        scores: two or more numbers.
-    """
-    mean, freedom = statistics.fmean(scores), len(scores) - 1
-    if freedom <= len(_STUDENT):
-        quantile = _STUDENT[freedom - 1]
-    else:  # the first terms of Cornish and Fisher: within 0.1 % from 11 on
-        z, v = 1.959964, freedom
-        quantile = z + (z**3 + z) / (4 * v)
-        quantile += (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-    half = quantile * statistics.stdev(scores) / math.sqrt(len(scores))
-    return mean - half, mean + half

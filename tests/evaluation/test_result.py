@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+import statistics
 
 import numpy as np
 import pytest
@@ -37,6 +39,33 @@ def test_wilson_interval_of_published_examples(successes, n, low, high):
 
 def test_no_examples_tell_nothing():
     assert evaluation.wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_two_seeds_by_the_closed_form():
+    # With one degree of freedom the quantile is tan(pi * (0.975 - 0.5)), and the
+    # standard error half the distance of the two.
+    half = math.tan(math.pi * 0.475) * abs(0.7 - 0.5) / 2
+    assert evaluation.seed_interval([0.5, 0.7]) == pytest.approx(
+        (0.6 - half, 0.6 + half), 1e-4
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8, 11, 12, 15, 30, 100])
+def test_any_number_of_seeds_by_scipy(count):
+    stats = pytest.importorskip("scipy.stats", reason="needs scipy")
+    scores = [0.5 + 0.1 * math.sin(n) for n in range(count)]
+    error = statistics.stdev(scores) / math.sqrt(count)
+    center = statistics.fmean(scores)
+    low, high = stats.t.interval(0.95, count - 1, loc=center, scale=error)
+    assert evaluation.seed_interval(scores) == pytest.approx(
+        (low, high), abs=3e-3 * error
+    )
+
+
+@pytest.mark.parametrize("scores", [[], [0.5]])
+def test_fewer_than_two_seeds_have_no_interval(scores):
+    with pytest.raises(ValueError, match="`scores` must be two or more numbers"):
+        evaluation.seed_interval(scores)
 
 
 def test_interval_belongs_to_the_robust_accuracy():

@@ -66,7 +66,7 @@ def test_cells_share_all_but_the_system(tmp_path):
 def test_the_table_has_a_row_per_inference_and_the_probes(tmp_path, monkeypatch):
     monkeypatch.setattr(compare_systems, "measure", outcome)
     text = compare_systems.compare(flags(tmp_path))
-    above, below = text.split("\n\n")
+    above, below, gains = text.split("\n\n")
     rows = above.splitlines()
     assert len(rows) == 2 + 10 + 2 and len(below.splitlines()) == 2 + 4
     assert "| 50.0 (n = 500) | 45.6 to 54.4 | 3 |" in rows[2]
@@ -75,6 +75,24 @@ def test_the_table_has_a_row_per_inference_and_the_probes(tmp_path, monkeypatch)
     )
     assert below.splitlines()[2] == "| RoCL, then MPAT | 0 | 50.0 | 62.5 |"
     assert (tmp_path / "results" / "table.md").read_text() == text
+    assert gains.splitlines()[2:] == [
+        f"| {system}, then MPAT | {plan} | 2 | +0.0 | +0.0 to +0.0 |"
+        for system in ("RoCL", "ACL")
+        for plan in ("first look", "AutoAttack")
+    ]
+
+
+def test_gains_are_those_of_the_same_seed():
+    def cell(system, share):
+        return {"attacked": {system: {"AutoAttack": {"worst": share}}}}
+
+    after, alone = "ACL, then MPAT", "MPAT"
+    results = {(alone, 0): cell(alone, 0.5), (alone, 1): cell(alone, 0.25)}
+    results |= {(after, 0): cell(after, 0.5), (after, 1): cell(after, 0.375)}
+    results[after, 2] = cell(after, 0.1)  # there is no MPAT with that seed
+    head, *rows = compare_systems._gains(results)
+    # differences 0 and 12.5: mean 6.25, half of 12.5 times tan(0.475 pi)
+    assert rows == [[after, "AutoAttack", "2", "+6.2", "-73.2 to +85.7"]]
 
 
 @pytest.mark.slow

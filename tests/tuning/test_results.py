@@ -1,12 +1,10 @@
 """Ranking of trials, and intervals of their scores."""
 
 import math
-import statistics
 
 import pytest
 
-from keras_mpat.evaluation.result import wilson_interval
-from keras_mpat.tuning.results import seed_interval
+from keras_mpat.evaluation.result import seed_interval, wilson_interval
 from tests.tuning.searches import search, trial
 
 
@@ -34,23 +32,6 @@ def test_a_score_that_is_not_finite_has_no_rank(tmp_path, direction, bad):
 def test_without_a_completed_trial_there_is_no_best(tmp_path):
     assert search(tmp_path).best is None
     assert search(tmp_path, [trial(0, None)]).best is None
-
-
-def test_two_seeds_by_the_closed_form():
-    # With one degree of freedom the quantile is tan(pi * (0.975 - 0.5)), and the
-    # standard error half the distance of the two.
-    half = math.tan(math.pi * 0.475) * abs(0.7 - 0.5) / 2
-    assert seed_interval([0.5, 0.7]) == pytest.approx((0.6 - half, 0.6 + half), 1e-4)
-
-
-@pytest.mark.parametrize("count", [2, 3, 5, 8, 11, 12, 15, 30, 100])
-def test_any_number_of_seeds_by_scipy(count):
-    stats = pytest.importorskip("scipy.stats", reason="needs scipy")
-    scores = [0.5 + 0.1 * math.sin(n) for n in range(count)]
-    error = statistics.stdev(scores) / math.sqrt(count)
-    center = statistics.fmean(scores)
-    low, high = stats.t.interval(0.95, count - 1, loc=center, scale=error)
-    assert seed_interval(scores) == pytest.approx((low, high), abs=3e-3 * error)
 
 
 def test_one_seed_has_the_interval_of_the_images(tmp_path):
