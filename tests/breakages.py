@@ -871,10 +871,10 @@ MUTATIONS = (
     ),
     Mutation(
         "few seeds get the interval of many",
-        "tuning/results.py",
+        "evaluation/result.py",
         "    if freedom <= len(_STUDENT):\n",
         "    if freedom > len(_STUDENT):\n",
-        "tests/tuning/test_results.py",
+        "tests/evaluation/test_result.py",
     ),
     Mutation(
         "importance is told of another hyper-parameter",
