@@ -81,7 +81,7 @@ def _twins(twins, classifier) -> dict[str, Any]:
 
 def _head_model(model_or_path, classifier):
     """The training model, which has the weights of the classifier."""
-    model = training_model(model_or_path)
+    model = training_model(model_or_path, name="head_model")
     if model is None:
         raise ValueError(
             "`head_model` must be an AdversarialModel or the path of one: a plain "
@@ -99,7 +99,7 @@ def _head_model(model_or_path, classifier):
 
 def _fitting(name: str, model_or_path, classifier):
     """The classifier behind a model or path, which takes the same inputs."""
-    model = load_classifier(model_or_path)
+    model = load_classifier(model_or_path, name=name)
     own, found = (shapes(each)[0][1:] for each in (classifier, model))
     if found != own:
         raise ValueError(

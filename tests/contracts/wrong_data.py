@@ -116,6 +116,12 @@ EVALUATION = {
     "the audited net as its twin": (
         "mpat.evaluation.audit(net, (x, y), ball, twins={'standard': net})"
     ),
+    "a twin where there is no file": (
+        "mpat.evaluation.audit(net, (x, y), ball, twins={'standard': 'no.keras'})"
+    ),
+    "a plain classifier for that of the head": (
+        "mpat.evaluation.audit(net, (x, y), ball, head_model=net)"
+    ),
     "runs that are paths": (
         "mpat.evaluation.audit(net, (x, y), ball, runs=['evaluation.json'])"
     ),

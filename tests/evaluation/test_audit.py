@@ -316,7 +316,7 @@ def test_the_head_of_a_plain_classifier_is_that_of_the_model_it_was_taken_from(
     [
         (lambda: LINEAR, "`head_model` must be an AdversarialModel"),
         (planted.headed, "`head_model` must be what the audited classifier was taken"),
-        (lambda: "nowhere.keras", "there is no file"),
+        (lambda: "no.keras", "`head_model` must be a Keras model or the path"),
     ],
 )
 def test_a_head_of_another_model_is_refused(head_model, message):
