@@ -10,6 +10,9 @@ threads; each round lets all of them run once, in a new order, while the others 
 Ratios are of a round; their median and its 95 % bootstrap interval are written. A
 contender that fails has a row that says why. Run it on an idle machine.
 
+--keep_memory: freed memory stays with all of the processes, as after
+`keras_mpat.keep_memory`; the figures go into files of their own.
+
 --python: an interpreter with this package's and the TensorFlow contenders (the extra
 oracle); --torch_python: one with torch and torchattacks.
 """
@@ -30,12 +33,15 @@ from tests.benchmarks.contenders import TASKS, TORCH, WORKLOADS
 from tests.benchmarks.medians import interval, keep, said
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# What `keras_mpat.keep_memory` asks of glibc, for processes that cannot call it.
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
 
 class Process:
     """A contender that runs when it is asked to."""
 
-    def __init__(self, python: str, workload: str, task: str, name: str, threads: int):
+    def __init__(self, python: str, workload: str, task: str, name: str, given):
+        threads = given.threads
         counts = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), threads)
         counts["TF_NUM_INTEROP_THREADS"] = 1
         self.told = tempfile.TemporaryFile("w+")
@@ -44,7 +50,8 @@ class Process:
             cwd=REPOSITORY,
             env=os.environ
             | {"PYTHONPATH": str(REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3"}
-            | {variable: str(count) for variable, count in counts.items()},
+            | {variable: str(count) for variable, count in counts.items()}
+            | (KEPT if given.keep_memory else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.told,
@@ -99,7 +106,7 @@ def measure(workload: str, task: str, given) -> list[dict]:
     for name, (_, packages) in TASKS[task].items():
         python = given.torch_python if packages[-2:] == TORCH else given.python
         try:
-            running[name] = Process(python, workload, task, name, given.threads)
+            running[name] = Process(python, workload, task, name, given)
         except RuntimeError as error:
             rows.append({"contender": name, "failed": str(error)})
     order = random.Random(0)
@@ -128,6 +135,7 @@ def measure(workload: str, task: str, given) -> list[dict]:
 def table(found: dict) -> str:
     """Markdown."""
     size = f"{found['threads']} threads, {found['repetitions']} rounds"
+    size += ", freed memory kept" if found["keep_memory"] else ""
     lines = [f"{found['machine']}; {size}."]
     for title, rows in found["tasks"].items():
         lines += ["", f"**{title}**", ""]
@@ -153,6 +161,9 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=15)
     parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument(
+        "--keep_memory", action="store_true", help="in all processes; glibc"
+    )
     parser.add_argument("--write", type=Path, help="folder for the figures")
     given = parser.parse_args()
     found = {
@@ -160,6 +171,7 @@ def main() -> None:
         f"Python {platform.python_version()}",
         "threads": given.threads,
         "repetitions": given.repetitions,
+        "keep_memory": given.keep_memory,
         "tasks": {},
     }
     for workload in given.workloads.split(","):
@@ -168,7 +180,8 @@ def main() -> None:
             title = f"{task}: {work.net}, PGD-{work.steps}, batch {work.batch}"
             found["tasks"][title] = measure(workload, task, given)
             if given.write:
-                keep(given.write, "throughput", found, table(found))
+                name = "throughput_kept" if given.keep_memory else "throughput"
+                keep(given.write, name, found, table(found))
     print(table(found))
 
 
