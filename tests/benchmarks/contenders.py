@@ -189,7 +189,7 @@ def _nchw(each):
     return each.permute(0, 3, 1, 2).contiguous() if each.ndim == 4 else each
 
 
-def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
+def fit_ours(work: Workload, attack_dtype=None, arrays=False) -> Callable[[], None]:
     """PGD training through `fit`, on the backend of Keras."""
     import keras
 
@@ -202,8 +202,20 @@ def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
     model = mpat.AdversarialModel(keras_net(work), strategy=strategy)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
     x, y = work.data()
-    given = {"batch_size": work.batch, "shuffle": False, "verbose": 0}
-    return lambda: model.fit(x, y, **given)
+    given = {"batch_size": work.batch, "shuffle": False}
+    if keras.backend.backend() == "tensorflow" and not arrays:
+        x, y, given = _untuned(x, y, work.batch), None, {}
+    return lambda: model.fit(x, y, verbose=0, **given)
+
+
+def _untuned(x, y, batch: int):
+    """Batches that no tuner waits for, as the streams of `datasets` are."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).prefetch(2)
+    return data.with_options(options)
 
 
 def fit_ours_jax(work: Workload) -> Callable[[], None]:
@@ -273,6 +285,7 @@ TASKS: dict[str, dict[str, tuple[Callable, tuple[str, ...]]]] = {
     },
     "train": {
         "ours": (fit_ours, TENSORFLOW),
+        "ours, arrays": (lambda work: fit_ours(work, arrays=True), TENSORFLOW),
         "ours, attack on the folded net": (
             lambda work: fit_ours(work, "float32"),
             TENSORFLOW,
