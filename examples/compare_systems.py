@@ -148,7 +148,6 @@ def table(results: Mapping[tuple[str, int], dict[str, Any]]) -> str:
 
     Below, what pretrainings do: probes, and the difference to MPAT without them.
 
-
     Args:
         results: by (system, seed), as `measure` returns them.
     """

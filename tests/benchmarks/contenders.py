@@ -202,26 +202,17 @@ def fit_ours(work: Workload, attack_dtype=None, arrays=False) -> Callable[[], No
     model = mpat.AdversarialModel(keras_net(work), strategy=strategy)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
     x, y = work.data()
-    given = {"batch_size": work.batch, "shuffle": False}
-    if keras.backend.backend() == "tensorflow" and not arrays:
-        x, y, given = _untuned(x, y, work.batch), None, {}
-    return lambda: model.fit(x, y, verbose=0, **given)
-
-
-def _untuned(x, y, batch: int):
-    """Batches that no tuner waits for, as the streams of `datasets` are."""
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).prefetch(2)
-    return data.with_options(options)
+    if arrays:
+        given = {"x": x, "y": y, "batch_size": work.batch, "shuffle": False}
+    else:
+        given = {"x": mpat.datasets.from_arrays(x, y, batch_size=work.batch)}
+    return lambda: model.fit(**given, verbose=0)
 
 
 def fit_ours_jax(work: Workload) -> Callable[[], None]:
     """The same on JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
-    return fit_ours(work)
+    return fit_ours(work, arrays=True)
 
 
 def loop_torch(

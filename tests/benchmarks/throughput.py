@@ -34,7 +34,7 @@ from tests.benchmarks.medians import interval, keep, said
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What `keras_mpat.keep_memory` asks of glibc, for processes that cannot call it.
-KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 
 
 class Process:
