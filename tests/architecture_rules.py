@@ -52,7 +52,8 @@ FLOORS = (
 FLOOR_OF = {unit: level for level, floor in enumerate(FLOORS) for unit in floor}
 FACADE = "__init__"  # keras_mpat/__init__.py: above all floors
 APART = "datasets"
-PLAIN = ("choices", "version")  # standard library only: `datasets` may import them
+# Standard library only (`pipelines`: when imported): `datasets` may import them.
+PLAIN = ("choices", "pipelines", "version")
 SCRIPTS = {"examples", "tests", "tuning"}  # top-level folders outside the package
 
 # Third-party package -> places (path prefixes in keras_mpat) that may import it.
@@ -61,12 +62,12 @@ HOMES = {
     "keras_tuner": ("tuning/",),
     "matplotlib": ("evaluation/plots/",),
     "sklearn": ("datasets/", "evaluation/", "tuning/"),
-    "tensorflow": ("backend.py", "replicas.py", "datasets/"),
+    "tensorflow": ("backend.py", "pipelines.py", "replicas.py", "datasets/"),
     "tensorflow_datasets": ("datasets/",),
     "torch": ("backend.py", "interop.py"),
 }
 ONLY_INSIDE_FUNCTIONS = {"sklearn"}
-_PLAIN_NAMES = " and ".join(f"`{name}`" for name in PLAIN)
+_PLAIN_NAMES = ", ".join(f"`{name}`" for name in PLAIN)
 TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 

@@ -1061,9 +1061,30 @@ MUTATIONS = (
     Mutation(
         "a continued run begins the order of its images anew",
         "pretraining/running.py",
-        "_Ordered(images, batch_size, model.seed, done)",
-        "_Ordered(images, batch_size, model.seed, 0)",
+        "callbacks=[order, *keepers, *callbacks]",
+        "callbacks=[*keepers, *callbacks]",
         "tests/pretraining/test_running.py",
+    ),
+    Mutation(
+        "arrays come in one order in all epochs",
+        "models/array_batches.py",
+        "self.epoch = epoch",
+        "self.epoch = 0",
+        "tests/models/test_array_batches.py",
+    ),
+    Mutation(
+        "the order of arrays is not told the epoch",
+        "models/fitting.py",
+        "y, callbacks = None, [order, *callbacks]",
+        "y = None",
+        "tests/models/test_array_batches.py",
+    ),
+    Mutation(
+        "rows of a last, smaller batch are lost",
+        "pipelines.py",
+        "tf.data.Dataset.range(steps + bool(rest))",
+        "tf.data.Dataset.range(steps)",
+        "tests/models/test_array_batches.py",
     ),
     Mutation(
         "arguments of a callback are taken for its state",

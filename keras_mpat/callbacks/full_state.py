@@ -31,8 +31,8 @@ class FullState(keras.callbacks.Callback):
 
     The same script, started again, continues after the last state, and ends with the
     weights and the history of a run that was never interrupted, bit for bit on a CPU.
-    That needs data whose order is a function of the epoch: arrays with
-    `shuffle=False`, or `datasets.load(..., epoch=state.epoch)`. In the middle of an
+    That needs data whose order is a function of the epoch: arrays, or
+    `datasets.load(..., epoch=state.epoch)`. In the middle of an
     epoch, `fit` takes the batches that are done from the data and passes over them.
 
     A state that is damaged is passed over for the one before, with a warning. SIGTERM

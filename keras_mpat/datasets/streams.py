@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import keras
 import numpy as np
 
+from keras_mpat import pipelines
 from keras_mpat.datasets.passes import Passes
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ class NumpyStream(keras.utils.PyDataset):
         return iter(self)
 
 
-_AHEAD = 2  # batches that are made while another is trained on
 Stream: TypeAlias = "tf.data.Dataset | NumpyStream"
 
 
@@ -91,12 +91,6 @@ def _pipeline(passes: Passes, batch: int | None) -> tf.data.Dataset:
     )
     data = tf.data.Dataset.from_generator(passes, output_signature=signature)
     # Counting comes after prefetching: a batch made ahead is not yet handed out.
-    data = data.prefetch(_AHEAD).map(hand_out)
+    data = data.prefetch(pipelines.AHEAD).map(hand_out)
     data = data.apply(tf.data.experimental.assert_cardinality(passes.steps))
-    options = tf.data.Options()
-    # There is nothing to tune, and an iterator that is given up at the end of an epoch
-    # waits for the tuner, which sleeps twice as long each time (10 ms to a minute).
-    options.autotune.enabled = False
-    options.experimental_optimization.inject_prefetch = False
-    options.experimental_optimization.map_parallelization = False
-    return data.with_options(options)
+    return pipelines.untuned(data)

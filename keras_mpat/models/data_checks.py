@@ -206,10 +206,15 @@ def _loss_name(loss) -> str:
     return getattr(loss, "__name__", type(loss).__name__)
 
 
-def check_class_weight(class_weight, num_classes: int) -> None:
-    """Raises unless it maps classes 0 … C - 1 to finite weights >= 0."""
+def check_class_weight(class_weight, num_classes: int, sample_weight=None) -> None:
+    """Raises unless it maps classes 0 … C - 1 to finite weights >= 0, and is alone."""
     if class_weight is None:
         return
+    if sample_weight is not None:
+        raise ValueError(
+            "`class_weight` must be None where there is a `sample_weight`. Received: "
+            "both. Pass sample_weight * the weights of the classes of y."
+        )
     if not isinstance(class_weight, dict):
         raise ValueError(
             "`class_weight` must be a dict from classes to weights. Received: "

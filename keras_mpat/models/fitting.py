@@ -6,11 +6,12 @@ import keras
 import numpy as np
 
 from keras_mpat import backend, pipelines, replicas
-from keras_mpat.models import checks
+from keras_mpat.models import array_batches, checks
 from keras_mpat.models.data_checks import (
     check_class_weight,
     check_data,
     check_validation,
+    label_array,
 )
 from keras_mpat.models.epoch_monitor import EpochMonitor
 from keras_mpat.models.mode_checks import warn_of_few_examples
@@ -65,19 +66,30 @@ class Fitting:
         callbacks=None,
         **kwargs,
     ):
-        """As `keras.Model.fit`; checks the data and runs the strategy's schedule."""
+        """As `keras.Model.fit`; checks the data and runs the strategy's schedule.
+
+        Arrays come in an order that is a function of (seed of the model, epoch).
+        """
         checks.check_scope(self)
         weights = kwargs.get("sample_weight")
-        check_class_weight(kwargs.get("class_weight"), self.num_classes)
+        check_class_weight(kwargs.get("class_weight"), self.num_classes, weights)
         x = check_data(x, y, self, batch_size=batch_size, weights=weights)
         warn_of_few_examples(self.head, y)
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation
+        callbacks = [EpochMonitor(), *_listed(callbacks)]
+        if array_batches.are_arrays(x, y, weights) and y is not None:
+            x, order, kwargs = self._stream(x, y, batch_size, kwargs)
+            y, callbacks = None, [order, *callbacks]
         if pipelines.is_pipeline(x) or isinstance(x, _STREAMS):
             # They order themselves. Keras warns of True, or permutes the batches of a
             # PyDataset by a global random state that no run can resume.
             kwargs.setdefault("shuffle", False)
+        size = kwargs.get("validation_batch_size") or batch_size
+        kwargs["validation_data"] = _streamed(
+            kwargs.get("validation_data"), size, kwargs.get("validation_steps")
+        )
         with replicas.in_company(self):
             return super().fit(
                 x,
@@ -85,9 +97,29 @@ class Fitting:
                 batch_size=batch_size,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[EpochMonitor(), *_listed(callbacks)],
+                callbacks=callbacks,
                 **kwargs,
             )
+
+    def _stream(self, x, y, batch_size, options):
+        """Arrays as a stream, its order, and what is left of the options of `fit`."""
+        weights = options.pop("sample_weight", None)
+        class_weight = options.pop("class_weight", None)
+        share = options.pop("validation_split", None)
+        if class_weight:
+            labels = label_array(y, self.num_classes)
+            weights = array_batches.example_weights(labels, class_weight)
+        given = (x, y, weights)
+        if share and options.get("validation_data") is None:
+            given, options["validation_data"] = array_batches.split(given, share)
+        stream, order = array_batches.batches(
+            *given,
+            batch_size=batch_size,
+            steps=options.get("steps_per_epoch"),
+            shuffle=options.pop("shuffle", True),
+            seed=self.seed,
+        )
+        return stream, order, options
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras would reduce the first batch over the replicas, which TensorFlow cannot
@@ -109,16 +141,34 @@ class Fitting:
             weights = kwargs.get("sample_weight")
             x = check_data(x, y, self, weights=weights, training=False)
             kwargs["callbacks"] = [EpochMonitor(), *_listed(kwargs.get("callbacks"))]
+            size, steps = kwargs.get("batch_size"), kwargs.get("steps")
+            if y is not None and array_batches.are_arrays(x, y, weights):
+                x, y = _streamed((x, y, weights), size, steps), None
+                kwargs.pop("sample_weight", None)
         return super().evaluate(x, y, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """As `keras.Model.predict`."""
+        if array_batches.are_arrays(x):
+            x, _ = array_batches.batches(x, batch_size=batch_size, steps=steps)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(
         self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
     ):
         """As `keras.Model.train_on_batch`; checks the batch."""
         size = None if x is None else max(len(x), 1)
-        check_class_weight(class_weight, self.num_classes)
+        check_class_weight(class_weight, self.num_classes, sample_weight)
         x = check_data(x, y, self, batch_size=size, weights=sample_weight)
         return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+
+def _streamed(data, batch_size, steps):
+    """(x, y) or (x, y, weights) as a stream, if they are arrays."""
+    if isinstance(data, (tuple, list)) and array_batches.are_arrays(*data):
+        stream, _ = array_batches.batches(*data, batch_size=batch_size, steps=steps)
+        return stream
+    return data
 
 
 def _listed(callbacks) -> list:

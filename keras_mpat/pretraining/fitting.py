@@ -9,6 +9,7 @@ from keras import ops
 from keras_mpat import backend, pipelines
 from keras_mpat.configurable import check_count
 from keras_mpat.input_checks import check_inputs, check_scale
+from keras_mpat.models import array_batches
 from keras_mpat.models.checks import known_to_keras
 from keras_mpat.pretraining.lars import LARS
 
@@ -61,10 +62,22 @@ class Fitting:
         data = kwargs.get("validation_data")
         if isinstance(data, np.ndarray | tuple):
             images = data[0] if isinstance(data, tuple) else data
+            size = kwargs.get("validation_batch_size") or batch_size
             try:
-                self._check(images, kwargs.get("validation_batch_size") or batch_size)
+                self._check(images, size)
             except ValueError as error:
                 raise ValueError(f"`validation_data`: {error}") from None
+            steps = kwargs.get("validation_steps")
+            kwargs["validation_data"] = _streamed(images, size, steps)
+        if array_batches.are_arrays(x):
+            x, order = array_batches.batches(
+                x,
+                batch_size=batch_size,
+                steps=kwargs.get("steps_per_epoch"),
+                shuffle=kwargs.pop("shuffle", True),
+                seed=self.seed,
+            )
+            kwargs["callbacks"] = [order, *(kwargs.get("callbacks") or ())]
         if pipelines.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # they order themselves
         return super().fit(x, batch_size=batch_size, epochs=epochs, **kwargs)
@@ -73,6 +86,7 @@ class Fitting:
         """As `keras.Model.evaluate`: the loss on fixed views of the images."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self._check(x, batch_size)
+            x = _streamed(x, batch_size, kwargs.get("steps"))
         return super().evaluate(x, batch_size=batch_size, **kwargs)
 
     def check_images(self, images: np.ndarray) -> None:
@@ -110,6 +124,13 @@ class Fitting:
                 f"compare with nothing. Received: {count} images in batches of {size}. "
                 "Leave an image out, or pass another batch_size."
             )
+
+
+def _streamed(x, batch_size, steps):
+    if not array_batches.are_arrays(x):
+        return x
+    stream, _ = array_batches.batches(x, batch_size=batch_size, steps=steps)
+    return stream
 
 
 def _refuse(kwargs: dict, names: tuple, reason: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_mpat import files
 from keras_mpat.configurable import check_count
+from keras_mpat.models import array_batches
 from keras_mpat.pretraining.contrastive import Contrastive
 from keras_mpat.pretraining.initialize import initialize
 from keras_mpat.pretraining.lars import LARS
@@ -81,12 +82,19 @@ def pretrain(
         keepers = [_Keeper(path)]
     done = int(model.optimizer.iterations) // steps
     if done < epochs:
+        stream, order = array_batches.batches(
+            images,
+            batch_size=batch_size,
+            shuffle=True,
+            seed=model.seed,
+            drop_remainder=True,
+        )
         model.fit(
-            _Ordered(images, batch_size, model.seed, done),
+            stream,
             epochs=epochs,
             initial_epoch=done,
             verbose=verbose,
-            callbacks=[*keepers, *callbacks],
+            callbacks=[order, *keepers, *callbacks],
         )
     if model is not given:
         initialize(given.classifier, model)
@@ -129,28 +137,6 @@ def _continued(path: Path, model):
             "same settings to continue it, or another folder."
         )
     return found
-
-
-class _Ordered(keras.utils.PyDataset):
-    """Batches of images whose order is a function of (seed, epoch)."""
-
-    def __init__(self, images, batch_size: int, seed: int, epoch: int):
-        super().__init__()
-        self._images, self._batch_size = images, batch_size
-        self._seed, self._epoch = seed, epoch
-
-    def __len__(self):
-        return len(self._images) // self._batch_size
-
-    def __getitem__(self, index):
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(
-            len(self._images)
-        )
-        rows = order[index * self._batch_size : (index + 1) * self._batch_size]
-        return (self._images[rows],)
-
-    def on_epoch_end(self):
-        self._epoch += 1
 
 
 class _Keeper(keras.callbacks.Callback):

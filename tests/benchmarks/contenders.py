@@ -189,7 +189,7 @@ def _nchw(each):
     return each.permute(0, 3, 1, 2).contiguous() if each.ndim == 4 else each
 
 
-def fit_ours(work: Workload, attack_dtype=None, arrays=False) -> Callable[[], None]:
+def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
     """PGD training through `fit`, on the backend of Keras."""
     import keras
 
@@ -202,17 +202,13 @@ def fit_ours(work: Workload, attack_dtype=None, arrays=False) -> Callable[[], No
     model = mpat.AdversarialModel(keras_net(work), strategy=strategy)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9))
     x, y = work.data()
-    if arrays:
-        given = {"x": x, "y": y, "batch_size": work.batch, "shuffle": False}
-    else:
-        given = {"x": mpat.datasets.from_arrays(x, y, batch_size=work.batch)}
-    return lambda: model.fit(**given, verbose=0)
+    return lambda: model.fit(x, y, work.batch, shuffle=False, verbose=0)
 
 
 def fit_ours_jax(work: Workload) -> Callable[[], None]:
     """The same on JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
-    return fit_ours(work, arrays=True)
+    return fit_ours(work)
 
 
 def loop_torch(
@@ -276,7 +272,6 @@ TASKS: dict[str, dict[str, tuple[Callable, tuple[str, ...]]]] = {
     },
     "train": {
         "ours": (fit_ours, TENSORFLOW),
-        "ours, arrays": (lambda work: fit_ours(work, arrays=True), TENSORFLOW),
         "ours, attack on the folded net": (
             lambda work: fit_ours(work, "float32"),
             TENSORFLOW,

@@ -7,7 +7,7 @@ from keras import ops
 
 import keras_mpat
 from keras_mpat import noise
-from keras_mpat.pretraining import running
+from keras_mpat.models import array_batches
 from tests import toy
 from tests.contracts.pretraining_table import METHODS, compiled, images
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_trained_or_compared_is_refused():
         with pytest.raises(ValueError, match="`validation_data`: "):
             model.fit(x, validation_data=wrong, verbose=0)
     with pytest.raises(ValueError, match="`batch_size` must not leave a batch of one"):
-        model.fit(running._Ordered(x, 1, 0, 0), verbose=0)
+        model.fit(array_batches.batches(x, batch_size=1)[0], verbose=0)
     model.encoder.trainable = False
     with pytest.raises(ValueError, match="`classifier` must have an encoder that can"):
         model.fit(x, verbose=0)

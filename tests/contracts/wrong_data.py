@@ -60,6 +60,10 @@ DATA = {
     "class weights by name": "model.fit(x, y, class_weight={'cat': 1.0})",
     "class weights below 0": "model.fit(x, y, class_weight={0: -1.0})",
     "class weights that are NaN": "model.fit(x, y, class_weight={0: np.nan})",
+    "class weights beside sample weights": (
+        "model.fit(x, y, class_weight={0: 2.0}, sample_weight=y + 1.0)"
+    ),
+    "a validation split that leaves nothing": "model.fit(x, y, validation_split=1.0)",
     "class weights below 0 in train_on_batch": (
         "model.train_on_batch(x, y, class_weight={0: -1.0})"
     ),

@@ -63,20 +63,6 @@ def test_the_rate_warms_up_and_falls_along_a_cosine():
     assert pretraining.ACL.learning_rate == 5.0
 
 
-def test_another_seed_shows_another_order():
-    x = images(12)
-    rows = [
-        [pretraining.running._Ordered(x, 4, seed, epoch)[0][0] for epoch in (0, 1)]
-        for seed in (0, 0, 1)
-    ]
-    np.testing.assert_array_equal(rows[0], rows[1])
-    assert not np.array_equal(rows[0][0], rows[0][1])
-    assert not np.array_equal(rows[0], rows[2])
-    data = pretraining.running._Ordered(x, 4, 0, 0)
-    shown = np.concatenate([data[index][0] for index in range(3)])
-    assert len({row.tobytes() for row in shown}) == 12
-
-
 def test_folders_of_other_runs_and_wrong_arguments_are_refused(tmp_path):
     x = images(8)
     pretrain(make(), x, epochs=1, run_dir=tmp_path, **QUIET)

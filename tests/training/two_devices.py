@@ -45,7 +45,7 @@ def make(strategy: str, **options) -> mpat.AdversarialModel:
 
 def fit(model, callbacks=(), epochs=EPOCHS):
     """What a run logs."""
-    options = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
+    options = {"batch_size": BATCH, "verbose": 0}
     options |= {"validation_data": HELD_OUT, "validation_batch_size": BATCH}
     options |= {"callbacks": list(callbacks), "epochs": epochs}
     return model.fit(X, Y, **options).history
