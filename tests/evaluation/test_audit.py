@@ -7,6 +7,7 @@ import types
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_mpat as mpat
 from keras_mpat import L2, Linf, attacks, evaluation
@@ -219,6 +220,32 @@ def test_a_planted_model_fails_and_another_passes(number, tmp_path):
     assert (found.status, found.severity) == ("fail", chosen.severity), found.text
     found = answer(number, folder=tmp_path / "passes", **chosen.passes)
     assert found.status == "pass", found.text
+
+
+def through(x):
+    """`planted.saturating` with the gradient of the line everywhere."""
+    line = (x - 0.45) / 0.1
+    shift = ops.stop_gradient(ops.clip(line, 0.0, 1.0) - line)
+    return 20 * (ops.mean(line + shift, axis=-1) - 0.35)
+
+
+@pytest.mark.parametrize(
+    "surrogate, attack, status",
+    [
+        (through, attacks.AutoAttack(BALL), "pass"),
+        (planted.saturating, attacks.AutoAttack(BALL), "fail"),  # as dead
+        (planted.linear, attacks.AutoAttack(BALL), "fail"),  # another function
+        (through, attacks.FGSM(BALL), "fail"),
+    ],
+)
+def test_dead_coordinates_may_be_attacked_by_another_way(
+    surrogate, attack, status, tmp_path
+):
+    behind = attacks.Transfer(attack, surrogate=of_margin(surrogate))
+    options = {"xy": spread_out(), "attack": {"FGSM": attacks.FGSM(BALL), "B": behind}}
+    found = answer("C37", of_margin(planted.saturating), folder=tmp_path, **options)
+    assert found.status == status, found.text
+    assert ("0.0 % for 'B', which goes another way" in found.text) == (status == "pass")
 
 
 def test_every_check_has_a_planted_model():

@@ -36,7 +36,10 @@ def _square(subject) -> tuple[float, float]:
     names = [part.name for part in subject.plan]
     white = [k for k, name in enumerate(names) if name.startswith(("APGD", "FAB"))]
     if "Square" in names and max(white, default=-1) > names.index("Square"):
-        raise NotRun("needs Square after all white boxes: not version='plus'")
+        raise NotRun(
+            "needs Square after all parts that follow gradients, as in "
+            "AutoAttack standard"
+        )
     return subject.part("Square")
 
 

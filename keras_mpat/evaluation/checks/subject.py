@@ -176,9 +176,10 @@ class Subject:
     def _forward(self):
         return backend.function(lambda x: (self.logits_fn(x),))
 
-    def logits_fn(self, x):
-        """x (B, ...) -> logits (B, C), as attacks see them."""
-        return ops.cast(self.classifier(x, training=False), "float32")
+    def logits_fn(self, x, model=None):
+        """x (B, ...) -> logits (B, C), as attacks see them; of a model in its place."""
+        model = self.classifier if model is None else model
+        return ops.cast(model(x, training=False), "float32")
 
     def right(self, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """Which inputs are classified right, bool (N,)."""
@@ -200,23 +201,27 @@ class Subject:
             parts.append([ops.convert_to_numpy(part)[:valid] for part in found])
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-    def gradient(self, objective, x=None, y=None) -> tuple[np.ndarray, np.ndarray]:
+    def gradient(
+        self, objective, x=None, y=None, model=None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(input gradient (N, ...), values (N,)) of an objective."""
         x = self.x if x is None else x
         y = self.y if y is None else y
-        if objective not in self._gradients:
-            self._gradients[objective] = backend.function(self._gradient_of(objective))
-        gradient, values = self.compute(self._gradients[objective], x, y)
+        key = objective, None if model is None else id(model)
+        if key not in self._gradients:
+            found = backend.function(self._gradient_of(objective, model))
+            self._gradients[key] = found
+        gradient, values = self.compute(self._gradients[key], x, y)
         return gradient, values
 
     @functools.cached_property
     def _gradients(self) -> dict:
         return {}
 
-    def _gradient_of(self, objective):
+    def _gradient_of(self, objective, model):
         def run(x, y):
             def goal(z):
-                logits = self.logits_fn(z)
+                logits = self.logits_fn(z, model)
                 return objective(y, logits), logits
 
             return backend.input_gradient(goal, x)[:2]
