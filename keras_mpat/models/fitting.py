@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_mpat import backend, pipelines, replicas
 from keras_mpat.models import array_batches, checks
+from keras_mpat.models.compiling import Compiling
 from keras_mpat.models.data_checks import (
     check_class_weight,
     check_data,
@@ -19,7 +20,7 @@ from keras_mpat.models.mode_checks import warn_of_few_examples
 _STREAMS = (types.GeneratorType, keras.utils.PyDataset)
 
 
-class Fitting:
+class Fitting(Compiling):
     """Mixin in front of `keras.Model`."""
 
     def compile(self, optimizer="rmsprop", loss=None, *, jit_compile="auto", **kwargs):
@@ -45,16 +46,6 @@ class Fitting:
             together = replicas.count() == 1 and not kwargs.get("run_eagerly")
             jit_compile = backend.has_accelerator() and together
         super().compile(optimizer, loss, jit_compile=jit_compile, **kwargs)
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if config:  # "auto" again, for the machine that loads it
-            config["jit_compile"] = self.requested_jit
-        return config
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(
         self,

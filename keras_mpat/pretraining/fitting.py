@@ -11,13 +11,14 @@ from keras_mpat.configurable import check_count
 from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.models import array_batches
 from keras_mpat.models.checks import known_to_keras
+from keras_mpat.models.compiling import Compiling
 from keras_mpat.pretraining.lars import LARS
 
 _UNUSED = ("loss", "loss_weights", "metrics", "weighted_metrics")
 _WEIGHTS = ("sample_weight", "class_weight")
 
 
-class Fitting:
+class Fitting(Compiling):
     """Mixin in front of `keras.Model`."""
 
     def compile(self, optimizer=None, loss=None, *, jit_compile="auto", **kwargs):
@@ -38,16 +39,6 @@ class Fitting:
         if jit_compile == "auto" and backend.NAME == "tensorflow":
             jit_compile = backend.has_accelerator()
         super().compile(optimizer, jit_compile=jit_compile, **kwargs)
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if config:  # "auto" again, for the machine that loads it
-            config["jit_compile"] = self.requested_jit
-        return config
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """As `keras.Model.fit`, on images alone: labels `y` are ignored."""
