@@ -58,7 +58,7 @@ def forget_last(classifier) -> None:
     encoded = {id(weight) for weight in encoder_of(classifier).weights}
     for weight in classifier.trainable_weights:
         if id(weight) not in encoded:
-            weight.assign(ops.zeros_like(weight))
+            weight.assign(ops.zeros(weight.shape, weight.dtype))
 
 
 def copy_weights(model, arrays: dict, name: str = "from_run") -> None:

@@ -8,8 +8,9 @@ from keras import ops
 import keras_mpat
 from keras_mpat import noise
 from keras_mpat.models import array_batches
+from keras_mpat.pretraining import initialize
 from tests import toy
-from tests.contracts.pretraining_table import METHODS, compiled, images
+from tests.contracts.pretraining_table import METHODS, classifier, compiled, images
 
 EACH = pytest.mark.parametrize("make", METHODS.values(), ids=METHODS.keys())
 
@@ -79,6 +80,11 @@ def test_what_cannot_be_trained_or_compared_is_refused():
     model.encoder.trainable = False
     with pytest.raises(ValueError, match="`classifier` must have an encoder that can"):
         model.fit(x, verbose=0)
+
+
+def test_the_last_layer_can_begin_at_zero():
+    net = initialize(classifier(seed=1), compiled(METHODS["acl-ds"]), zero_last=True)
+    assert not net.predict(images(), verbose=0).any()
 
 
 @EACH

@@ -166,9 +166,9 @@ def test_strided_convolutions_pad_on_both_sides(networks):
 def test_kernels_are_he_normal():
     keras.utils.set_random_seed(0)
     model = SMALL["lenet_tla"](filters=(2, 2, 64, 64), units=256)
-    hidden = ops.convert_to_numpy(model.get_layer("hidden_dense").kernel)
+    hidden = ops.convert_to_numpy(model.get_layer("hidden_dense").kernel.value)
     assert np.std(hidden) == pytest.approx(np.sqrt(2 / hidden.shape[0]), rel=0.02)
-    conv = ops.convert_to_numpy(model.get_layer("block4_conv").kernel)
+    conv = ops.convert_to_numpy(model.get_layer("block4_conv").kernel.value)
     assert np.std(conv) == pytest.approx(np.sqrt(2 / (9 * 64)), rel=0.05)
 
 

@@ -47,7 +47,7 @@ def test_the_encoder_is_copied_with_the_adversarial_statistics(acl, tmp_path):
 
 def test_fine_tuning_goes_on_from_it_and_the_last_layer_can_be_zero(acl):
     net = initialize(classifier(seed=1), acl, zero_last=True)
-    assert not np.any(ops.convert_to_numpy(net.get_layer("logits").kernel))
+    assert not np.any(ops.convert_to_numpy(net.get_layer("logits").kernel.value))
     x, y = images(), np.arange(8) % 3
     strategy = keras_mpat.training.PGDTraining(keras_mpat.Linf(0.1), steps=1)
     model = keras_mpat.AdversarialModel(net, strategy=strategy)
@@ -219,7 +219,7 @@ def test_published_weights_find_their_layers(sets, tmp_path):
         "stage3_block2_conv2": "layer3.1.conv2",
         "stage4_block1_shortcut_conv": f"layer4.0.{shortcut}",
     }.items():
-        found = ops.convert_to_numpy(net.get_layer(layer).kernel)
+        found = ops.convert_to_numpy(net.get_layer(layer).kernel.value)
         np.testing.assert_array_equal(
             found, np.moveaxis(arrays[f"{name}.weight"], (0, 1), (3, 2))
         )
@@ -228,9 +228,9 @@ def test_published_weights_find_their_layers(sets, tmp_path):
         kinds = ("weight", "bias", "running_mean", "running_var")
         expected = [arrays[f"{name}{norm}.{kind}"] for kind in kinds]
         toy.assert_same(found, expected)
-    assert np.any(ops.convert_to_numpy(net.get_layer("logits").kernel))
+    assert np.any(ops.convert_to_numpy(net.get_layer("logits").kernel.value))
     load_published(net, tmp_path / "acl.npz", zero_last=True)
-    assert not np.any(ops.convert_to_numpy(net.get_layer("logits").kernel))
+    assert not np.any(ops.convert_to_numpy(net.get_layer("logits").kernel.value))
     if sets > 1:
         clean = load_published(resnet(), tmp_path / "acl.npz", statistics=0)
         toy.assert_same(
