@@ -436,7 +436,7 @@ MUTATIONS = (
     ),
     Mutation(
         "tf.data tunes our streams",
-        "datasets/streams.py",
+        "pipelines.py",
         "options.autotune.enabled = False",
         "options.autotune.enabled = True",
         "tests/datasets/test_dataset_stream.py -k tuner",
