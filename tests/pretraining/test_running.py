@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mpat import pretraining
+from keras_mpat.models import array_batches
 from keras_mpat.pretraining import pretrain
 from tests import toy
 from tests.contracts.pretraining_table import BALL, METHODS, classifier, images
@@ -61,6 +62,22 @@ def test_the_rate_warms_up_and_falls_along_a_cosine():
         0, abs=1e-6
     )
     assert pretraining.ACL.learning_rate == 5.0
+
+
+def test_each_epoch_has_an_order_of_its_own_that_leaves_a_remainder_out(monkeypatch):
+    shown, rows = [], array_batches.Order.rows
+
+    def recorded(order):
+        shown.append(tuple(rows(order)))
+        return np.array(shown[-1])
+
+    monkeypatch.setattr(array_batches.Order, "rows", recorded)
+    pretrain(make(), images(14), epochs=3, **QUIET)
+    assert len(set(shown)) == 3
+    assert {len(set(order)) for order in shown} == {12}
+    again, shown = set(shown), []
+    pretrain(make(seed=1), images(14), epochs=1, **QUIET)
+    assert again.isdisjoint(shown)
 
 
 def test_folders_of_other_runs_and_wrong_arguments_are_refused(tmp_path):
