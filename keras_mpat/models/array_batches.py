@@ -111,6 +111,14 @@ def batches(
     return NumpyBatches(arrays, order), order
 
 
+def streamed(data, batch_size: int | None, steps: int | None):
+    """An array, or a tuple of arrays, as a stream in their order; else what it is."""
+    arrays = data if isinstance(data, (tuple, list)) else (data,)
+    if not are_arrays(*arrays):
+        return data
+    return batches(*arrays, batch_size=batch_size, steps=steps)[0]
+
+
 def _array(data) -> np.ndarray:
     """As NumPy, floats in Keras' own precision."""
     data = ops.convert_to_numpy(data)

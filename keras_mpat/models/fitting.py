@@ -69,7 +69,7 @@ class Fitting(Compiling):
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation
-        callbacks = [EpochMonitor(), *_listed(callbacks)]
+        callbacks = [EpochMonitor(), *listed(callbacks)]
         if array_batches.are_arrays(x, y, weights) and y is not None:
             x, order, kwargs = self._stream(x, y, batch_size, kwargs)
             y, callbacks = None, [order, *callbacks]
@@ -78,7 +78,7 @@ class Fitting(Compiling):
             # PyDataset by a global random state that no run can resume.
             kwargs.setdefault("shuffle", False)
         size = kwargs.get("validation_batch_size") or batch_size
-        kwargs["validation_data"] = _streamed(
+        kwargs["validation_data"] = array_batches.streamed(
             kwargs.get("validation_data"), size, kwargs.get("validation_steps")
         )
         with replicas.in_company(self):
@@ -131,17 +131,17 @@ class Fitting(Compiling):
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has checked it
             weights = kwargs.get("sample_weight")
             x = check_data(x, y, self, weights=weights, training=False)
-            kwargs["callbacks"] = [EpochMonitor(), *_listed(kwargs.get("callbacks"))]
+            kwargs["callbacks"] = [EpochMonitor(), *listed(kwargs.get("callbacks"))]
             size, steps = kwargs.get("batch_size"), kwargs.get("steps")
             if y is not None and array_batches.are_arrays(x, y, weights):
-                x, y = _streamed((x, y, weights), size, steps), None
+                x, y = array_batches.streamed((x, y, weights), size, steps), None
                 kwargs.pop("sample_weight", None)
         return super().evaluate(x, y, **kwargs)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """As `keras.Model.predict`."""
         if array_batches.are_arrays(x):
-            x, _ = array_batches.batches(x, batch_size=batch_size, steps=steps)
+            x = array_batches.streamed(x, batch_size, steps)
         return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def train_on_batch(
@@ -154,15 +154,8 @@ class Fitting(Compiling):
         return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
 
-def _streamed(data, batch_size, steps):
-    """(x, y) or (x, y, weights) as a stream, if they are arrays."""
-    if isinstance(data, (tuple, list)) and array_batches.are_arrays(*data):
-        stream, _ = array_batches.batches(*data, batch_size=batch_size, steps=steps)
-        return stream
-    return data
-
-
-def _listed(callbacks) -> list:
+def listed(callbacks) -> list:
+    """Callbacks as `fit` may get them, one or several or none, as a list."""
     if callbacks is None:
         return []
     if isinstance(callbacks, (list, tuple)):

@@ -12,6 +12,7 @@ from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.models import array_batches
 from keras_mpat.models.checks import known_to_keras
 from keras_mpat.models.compiling import Compiling
+from keras_mpat.models.fitting import listed
 from keras_mpat.pretraining.lars import LARS
 
 _UNUSED = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -59,7 +60,7 @@ class Fitting(Compiling):
             except ValueError as error:
                 raise ValueError(f"`validation_data`: {error}") from None
             steps = kwargs.get("validation_steps")
-            kwargs["validation_data"] = _streamed(images, size, steps)
+            kwargs["validation_data"] = array_batches.streamed(images, size, steps)
         if array_batches.are_arrays(x):
             x, order = array_batches.batches(
                 x,
@@ -68,7 +69,7 @@ class Fitting(Compiling):
                 shuffle=kwargs.pop("shuffle", True),
                 seed=self.seed,
             )
-            kwargs["callbacks"] = [order, *(kwargs.get("callbacks") or ())]
+            kwargs["callbacks"] = [order, *listed(kwargs.get("callbacks"))]
         if pipelines.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # they order themselves
         return super().fit(x, batch_size=batch_size, epochs=epochs, **kwargs)
@@ -77,7 +78,7 @@ class Fitting(Compiling):
         """As `keras.Model.evaluate`: the loss on fixed views of the images."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self._check(x, batch_size)
-            x = _streamed(x, batch_size, kwargs.get("steps"))
+            x = array_batches.streamed(x, batch_size, kwargs.get("steps"))
         return super().evaluate(x, batch_size=batch_size, **kwargs)
 
     def check_images(self, images: np.ndarray) -> None:
@@ -115,13 +116,6 @@ class Fitting(Compiling):
                 f"compare with nothing. Received: {count} images in batches of {size}. "
                 "Leave an image out, or pass another batch_size."
             )
-
-
-def _streamed(x, batch_size, steps):
-    if not array_batches.are_arrays(x):
-        return x
-    stream, _ = array_batches.batches(x, batch_size=batch_size, steps=steps)
-    return stream
 
 
 def _refuse(kwargs: dict, names: tuple, reason: str) -> None:

@@ -82,6 +82,14 @@ def test_what_cannot_be_trained_or_compared_is_refused():
         model.fit(x, verbose=0)
 
 
+def test_one_callback_needs_no_list():
+    seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: epochs.append(1))
+    epochs = []
+    model = compiled(METHODS["acl-ds"])
+    model.fit(images(), batch_size=8, epochs=2, verbose=0, callbacks=seen)
+    assert len(epochs) == 2
+
+
 def test_the_last_layer_can_begin_at_zero():
     net = initialize(classifier(seed=1), compiled(METHODS["acl-ds"]), zero_last=True)
     assert not net.predict(images(), verbose=0).any()

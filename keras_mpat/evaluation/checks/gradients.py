@@ -7,7 +7,6 @@ from keras_mpat import backend, noise
 from keras_mpat.attacks import AutoAttack, Transfer
 from keras_mpat.evaluation.checks.check import ERROR, WARNING, Check, Finding, within
 from keras_mpat.evaluation.checks.check import percent as share
-from keras_mpat.evaluation.robustness import named_attacks
 from keras_mpat.objectives import DLR, CrossEntropy, Margin
 
 _MARGIN, _CROSS_ENTROPY = Margin(kappa=None), CrossEntropy()
@@ -108,7 +107,7 @@ def dead(subject) -> Finding:
     text = f"{share(found)} of the input features"
     if found <= _DEAD:
         return Finding(True, text)
-    for name, attack in named_attacks(subject.attack, subject.num_classes).items():
+    for name, attack in subject.attacks.items():
         if _is_same_function(subject, attack):
             through = _dead(subject, attack.surrogate)
             text = f"{text}, {share(through)} for {name!r}, which goes another way"

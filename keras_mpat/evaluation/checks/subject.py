@@ -113,12 +113,15 @@ class Subject:
             self.classifier, data, self.attack, state_dir=folder, **options
         )
 
+    @property
+    def attacks(self) -> dict[str, Attack]:
+        """The attacks of the evaluation by name."""
+        return named_attacks(self.attack, self.num_classes)
+
     @functools.cached_property
     def plan(self) -> list:
         """The parts of the evaluation, in order."""
-        return driver.plan(
-            named_attacks(self.attack, self.num_classes), self.num_classes
-        )
+        return driver.plan(self.attacks, self.num_classes)
 
     @functools.cached_property
     def adversarial(self) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +210,7 @@ class Subject:
         """(input gradient (N, ...), values (N,)) of an objective."""
         x = self.x if x is None else x
         y = self.y if y is None else y
-        key = objective, None if model is None else id(model)
+        key = objective, id(model)
         if key not in self._gradients:
             found = backend.function(self._gradient_of(objective, model))
             self._gradients[key] = found
