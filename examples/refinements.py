@@ -10,6 +10,8 @@ from pathlib import Path
 import keras
 from settings import Settings
 
+from keras_mpat import replicas
+from keras_mpat.files import beside
 from keras_mpat.losses import SmoothedCrossentropy
 
 MONITOR = "val_robust_accuracy"
@@ -40,22 +42,37 @@ def watching(settings: Settings, path: Path) -> list[keras.callbacks.Callback]:
     if settings.ema is not None:
         found.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=best))
     if best:
-        found.append(
-            keras.callbacks.ModelCheckpoint(
-                _best(path),
-                monitor=MONITOR,
-                mode="max",
-                save_best_only=True,
-                save_weights_only=True,
-            )
-        )
+        found.append(KeepBest(_best(path)))
     return found
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the weights of the epoch that was best under attack, whole at any moment.
+
+    Keras' `ModelCheckpoint` would write them from each worker, and not atomically.
+
+    Args:
+        path: of the weights.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+        self.best = -1.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs[MONITOR] > self.best:
+            self.best = float(logs[MONITOR])
+            if replicas.is_chief(self.model):
+                with replicas.by_itself(), beside(self.path) as partial:
+                    self.model.save_weights(partial, overwrite=True)
 
 
 def choose(settings: Settings, model: keras.Model, path: Path) -> None:
     """Gives a trained model the weights of its best epoch, if that is asked for."""
     if settings.select == "best":
-        model.load_weights(_best(path))
+        with replicas.by_itself():
+            model.load_weights(_best(path))
 
 
 def selection(settings: Settings, rows: list[dict]) -> dict:

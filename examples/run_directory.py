@@ -9,17 +9,22 @@ run.json           settings, versions, device, times; `finished` says whether it
 tensorboard/       the same curves, where tensorboard is installed
 """
 
+import contextlib
 import csv
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_mpat import replicas
+from keras_mpat import locks, replicas
 from keras_mpat.files import beside, write_json, write_text
+
+_LOCK = ".lock"
+_NOTHING = ("run.json.part", _LOCK)  # left by a process that came to nothing
 
 
 class RunDirectory:
@@ -45,7 +50,7 @@ class RunDirectory:
             return
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"`run_dir` must be a folder. Received: {self.path}.")
-        found = [e for e in self.path.glob("*") if e.name != "run.json.part"]
+        found = [e for e in self.path.glob("*") if e.name not in _NOTHING]
         if found:
             raise ValueError(
                 "`run_dir` must be a new folder or that of an earlier run. Received: "
@@ -76,6 +81,20 @@ class RunDirectory:
     def record(self) -> dict[str, Any]:
         """What run.json says; before there is one, that the run has not finished."""
         return read(self.path) if self._record.exists() else {"finished": False}
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Around all writing: no other process has the folder meanwhile.
+
+        Raises:
+            ValueError: another process has it.
+        """
+        if not self.writes:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locks.locked(self.path / _LOCK):
+            yield
 
     def update(self, **values: Any) -> None:
         """Changes entries of run.json."""

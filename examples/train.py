@@ -69,6 +69,15 @@ def train(
         model = build(settings, steps, **where)
     distribution.share_statistics(model.classifier, devices is not None)
     run.writes = replicas.is_chief(model)
+    with run.held():
+        if not run.record()["finished"]:  # by another process, meanwhile
+            _fit(run, settings, model, stream, steps, where, board, keep_every)
+    return run.record()
+
+
+def _fit(run, settings, model, stream, steps, where, board, keep_every) -> None:
+    """Trains a model in a folder that no other process uses."""
+    data_dir = where["data_dir"]
     merging = merging_callbacks(settings)
     averaged = refinements.watching(settings, run.path)
     recorder = Recorder(run, steps * settings.batch_size, talks=not sys.stdout.isatty())
@@ -102,15 +111,14 @@ def train(
         verbose=int(sys.stdout.isatty()),
     )
     distribution.share_statistics(model.classifier, False)
-    refinements.choose(settings, model, run.path)
     if run.writes:
+        refinements.choose(settings, model, run.path)
         write_merging(run.path, merging)
         run.save(model, run.model)
         run.save(mpat.models.plain(model.classifier), run.classifier)
         chosen = refinements.selection(settings, run.rows())
         run.update(**_result(run), **chosen, finished=True)
         shutil.rmtree(run.state)
-    return run.record()
 
 
 def _environment(model, settings) -> dict[str, Any]:

@@ -53,9 +53,20 @@ def _placed(partial: Path, path: str | os.PathLike) -> Iterator[Path]:
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
+        _sync_folder(partial.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    # The new name is an entry of the folder, which has to reach the disk as well.
+    if os.name == "posix":
+        entries = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(entries)
+        finally:
+            os.close(entries)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

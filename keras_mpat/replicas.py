@@ -38,6 +38,11 @@ def of(model) -> int:
     return 1
 
 
+def scale(loss):
+    """A part of a loss as Keras wants it: divided by the number of replicas."""
+    return loss / count() if count() > 1 else loss
+
+
 def unscale(loss):
     """A loss as it is logged: Keras divides it by the number of replicas."""
     return loss * count() if count() > 1 else loss
@@ -51,6 +56,24 @@ def averageable(logs: dict) -> dict:
     if backend.NAME != "tensorflow" or not _across(tf.distribute.get_strategy()):
         return logs
     return {name: ops.reshape(value, (1,)) for name, value in logs.items()}
+
+
+def check_last_batch(model, count: int, batch_size: int) -> None:
+    """Raises if some replicas get nothing of an epoch's last batch: no mean is of none.
+
+    Args:
+        model: built in the scope of its strategy.
+        count: examples of an epoch.
+        batch_size: examples of the other batches, of all replicas together.
+    """
+    left = count % batch_size
+    if 0 < left < of(model):
+        raise ValueError(
+            "`batch_size` must leave each replica a part of the last batch. Received: "
+            f"{count} examples in batches of {batch_size}, the last of {left} for "
+            f"{of(model)} replicas. Leave {left} examples out, or pass another "
+            "batch_size."
+        )
 
 
 def several_workers(model) -> bool:

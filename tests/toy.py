@@ -18,10 +18,11 @@ def data(n=64, seed=0):
     return x.astype("float32"), y
 
 
-def net(seed=1, batch_norm=True):
+def net(seed=1, batch_norm=True, **of_norm):
     """A classifier with BatchNorm and two logits, the same on each backend."""
     rng = np.random.default_rng(seed)
-    middle = [layers.BatchNormalization(momentum=0.5)] if batch_norm else []
+    norm = layers.BatchNormalization(momentum=0.5, **of_norm)
+    middle = [norm] if batch_norm else []
     classifier = keras.Sequential(
         [
             keras.Input((FEATURES,)),

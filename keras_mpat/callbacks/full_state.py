@@ -5,8 +5,8 @@
     train = keras_mpat.datasets.load("mnist", "train", epoch=state.epoch)
     model.fit(train, epochs=30, callbacks=[stopping, state])
 
-`kept_states.py` has the files, `training_state.py` what is in them, `passed_batches.py`
-the way back into an epoch, `termination.py` SIGTERM.
+`kept_states.py` has the files, `training_state.py` their content, `passed_batches.py`
+the way back into an epoch, `termination.py` SIGTERM, `company.py` other callbacks.
 """
 
 import os
@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mpat import backend, locks, replicas
-from keras_mpat.callbacks import callback_state, training_state
+from keras_mpat.callbacks import callback_state, company, training_state
 from keras_mpat.callbacks.kept_states import KeptStates, Position
 from keras_mpat.callbacks.passed_batches import pass_over
 from keras_mpat.callbacks.termination import CODE, Termination
@@ -40,9 +41,10 @@ class FullState(keras.callbacks.Callback):
     same folder is refused; weights that are no numbers are never kept, and end
     training.
 
-    Put it last in `callbacks`, so that it sees what the others have done. Where several
-    workers train together, all of them read the folder and the chief writes it; a
-    worker that SIGTERM ends keeps nothing of its own.
+    It stands last in `callbacks`, so that it sees what the others have done. A `fit`
+    that goes on with another learning rate, strategy or number of batches says so and
+    uses the new one. Where several workers train together, all of them read the folder
+    and the chief writes it; a worker that SIGTERM ends keeps nothing of its own.
 
     Args:
         folder: of the states; made if it is not there.
@@ -57,7 +59,8 @@ class FullState(keras.callbacks.Callback):
 
     Raises:
         ValueError: a count below 1, `of` that is no list of callbacks; before training
-            starts, a state of another model or of other data, or a folder in use.
+            starts, callbacks behind this one, a state of another model, optimizer or
+            `of`, within an epoch of other data, or a folder in use.
         FloatingPointError: weights that are no numbers when they are to be kept.
     """
 
@@ -68,13 +71,7 @@ class FullState(keras.callbacks.Callback):
         check_count("keep", keep, "2 survives one damaged file.")
         if every is not None:
             check_count("every", every, "1000 keeps a state each thousand batches.")
-        if not isinstance(of, (list, tuple)) or not all(
-            isinstance(each, keras.callbacks.Callback) for each in of
-        ):
-            raise ValueError(
-                "`of` must be a list of callbacks. Received: "
-                f"{_in_words(of)}. Pass [stopping, merging]."
-            )
+        company.check_of(of)
         self.folder = Path(folder)
         self.of = list(of)
         self.every = every
@@ -87,19 +84,14 @@ class FullState(keras.callbacks.Callback):
         return 0 if found is None else found[0].epoch
 
     def on_train_begin(self, logs=None):
-        strangers = [c for c in self.of if c.model is not self.model]
-        if strangers:
-            raise ValueError(
-                "`of` must hold callbacks of the same `fit`. Received: "
-                f"{type(strangers[0]).__name__}, which is not among its callbacks. "
-                "Pass callbacks=[*others, state]."
-            )
+        company.check_same_fit(self.of, self.model)
         self._alone = not replicas.several_workers(self.model)
         self._writes = replicas.is_chief(self.model)
         if self._writes:
             self.folder.mkdir(parents=True, exist_ok=True)
             locks.hold(self.folder / ".lock")
         self._before = [callback_state.captured(each) for each in self.of]
+        self._given = training_state.given(self.model)
         self._history: dict[str, list[float]] = {}
         self._begun = False
         self._at = self._kept = Position(0)
@@ -143,7 +135,7 @@ class FullState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._refuse_shorter_data()
         for name, value in (logs or {}).items():
-            self._history.setdefault(name, []).append(float(value))
+            self._history.setdefault(name, []).append(_plain(value))
         self._at = Position(epoch + 1)
         self._save(logs)
         self._end_if_asked()
@@ -151,12 +143,26 @@ class FullState(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if not self._begun:  # everything was done before
             self._tell_history()
-        self._release()
+        self.release()
+
+    def join(self, callbacks: Sequence) -> None:
+        """Looks at the callbacks of `fit`, which calls it before training.
+
+        Raises:
+            ValueError: some of them come after this one.
+        """
+        company.check(self, callbacks)
+
+    def release(self) -> None:
+        """Lets go of the folder and of SIGTERM; `fit` does it, however it ends."""
+        self._termination.release()
+        locks.release(self.folder / ".lock")
 
     def _go_on(self, at: Position, found: dict[str, Any]) -> None:
         training_state.check(self.model, self.of, found, self.folder)
         steps = self.params.get("steps")
-        if at.batch and None not in (steps, found["steps"]) and steps != found["steps"]:
+        other_data = None not in (steps, found["steps"]) and steps != found["steps"]
+        if other_data and at.batch:
             raise ValueError(
                 "`fit` must get the data of before. Received: "
                 f"{steps} batches an epoch where the state after {at} has "
@@ -164,15 +170,17 @@ class FullState(keras.callbacks.Callback):
             )
         self._kept, self._at = at, Position(at.epoch)
         self._history = found["history"]
-        self._restore(found)
+        told = self._restore(found)
+        told += [f"{steps} batches an epoch in place of {found['steps']}"] * other_data
+        if told:
+            warnings.warn(f"After {at}, training has {'; '.join(told)}.", stacklevel=3)
         if at.batch:
             pass_over(self.model, at.batch, found["logs"])
             self._passing = found
-        # As Keras' own BackupAndRestore has it.
         ended = found["stopped"] and not at.batch
         self.model._initial_epoch = self.params["epochs"] if ended else at.epoch
 
-    def _restore(self, found: dict[str, Any]) -> None:
+    def _restore(self, found: dict[str, Any]) -> list[str]:
         arrays = self._states.load(self._kept, self.model)
         same = training_state.restore(self.model, self.of, found, arrays)
         if not same and self._passing is not None:
@@ -181,6 +189,7 @@ class FullState(keras.callbacks.Callback):
                 "the batches that follow.",
                 stacklevel=2,
             )
+        return training_state.settle(self.model, self._given, found["given"])
 
     def _tell_history(self) -> None:
         """Shows the epochs of before in what `fit` returns."""
@@ -197,7 +206,6 @@ class FullState(keras.callbacks.Callback):
     def _save(self, logs) -> None:
         wrong = training_state.not_finite(self.model)
         if wrong:
-            self._release()
             raise FloatingPointError(
                 f"Weights are no numbers after {self._at}: {', '.join(wrong[:3])}. "
                 f"{self._what_is_kept()}. Go on with a lower learning rate, or with "
@@ -206,8 +214,9 @@ class FullState(keras.callbacks.Callback):
         content, arrays = training_state.captured(self.model, self.of, self._before)
         content |= {
             "steps": self.params.get("steps"),
+            "given": self._given,
             "history": self._history,
-            "logs": {name: float(value) for name, value in (logs or {}).items()},
+            "logs": {name: _plain(value) for name, value in (logs or {}).items()},
         }
         if self._writes:
             with replicas.by_itself():
@@ -216,7 +225,6 @@ class FullState(keras.callbacks.Callback):
 
     def _refuse_shorter_data(self) -> None:
         if self._passing is not None:
-            self._release()
             raise ValueError(
                 "`fit` must get the data of before. Received: "
                 f"{self._at.batch} batches in epoch {self._at.epoch + 1}, where "
@@ -230,20 +238,13 @@ class FullState(keras.callbacks.Callback):
 
     def _end_if_asked(self) -> None:
         if self._termination.asked:
-            self._release()
             sys.stderr.write(
                 f"\nSIGTERM: stopped. {self._what_is_kept()}; the same command goes "
                 "on.\n"
             )
             raise SystemExit(CODE)
 
-    def _release(self) -> None:
-        self._termination.release()
-        locks.release(self.folder / ".lock")
 
-
-def _in_words(value) -> str:
-    """What was given, without addresses."""
-    if isinstance(value, (list, tuple)):
-        return f"of=[{', '.join(type(each).__name__ for each in value)}]"
-    return f"of={type(value).__name__}"
+def _plain(value):
+    """A figure, or several, as JSON has them."""
+    return np.asarray(value, "float64").tolist()

@@ -44,11 +44,12 @@ class KeptStates:
     def __init__(self, folder: Path, keep: int):
         self.folder = folder
         self.keep = keep
+        self._last: Position | None = None  # the newest whole one
 
     def save(
         self, at: Position, model, content: dict[str, Any], arrays: list[np.ndarray]
     ) -> None:
-        """Writes a state, then removes those that are too old.
+        """Writes a state, then removes those that are too old, or damaged.
 
         Args:
             at: the position.
@@ -63,9 +64,7 @@ class KeptStates:
             np.savez(file, **{f"array_{n}": each for n, each in enumerate(arrays)})
         whole = content | at._asdict() | {"sha256": self._digests(at)}
         files.write_json(self._file(at, ".json"), whole)
-        for old in self._positions()[: -self.keep]:
-            for suffix in _SUFFIXES:
-                self._file(old, suffix).unlink(missing_ok=True)
+        self._remove_others(at)
 
     def newest(self) -> tuple[Position, dict[str, Any]] | None:
         """Position and content of the newest whole state; warns of damaged ones."""
@@ -74,6 +73,7 @@ class KeptStates:
                 text = self._file(at, ".json").read_text(encoding="utf-8")
                 found = json.loads(text)
                 if found["sha256"] == self._digests(at):
+                    self._last = at
                     return at, found
             except (OSError, ValueError, KeyError, TypeError):
                 pass
@@ -91,10 +91,22 @@ class KeptStates:
         with np.load(self._file(at, ".npz"), allow_pickle=False) as stored:
             return [stored[f"array_{n}"] for n in range(len(stored.files))]
 
-    def _positions(self) -> list[Position]:
-        names = (path.stem for path in self.folder.glob("state-*.json"))
+    def _remove_others(self, at: Position) -> None:
+        # What lies behind the state that this one followed is damaged or given up.
+        last = self._last or Position(0)
+        earlier = [each for each in self._positions() if each < at and each <= last]
+        staying = {at, *earlier[max(0, len(earlier) + 1 - self.keep) :]}
+        for old in set(self._positions("")) - staying:
+            for suffix in _SUFFIXES:
+                self._file(old, suffix).unlink(missing_ok=True)
+        self._last = at
+
+    def _positions(self, suffix: str = ".json") -> list[Position]:
+        names = (
+            path.name.split(".")[0] for path in self.folder.glob(f"state-*{suffix}")
+        )
         matches = (re.fullmatch(r"state-(\d+)(?:-(\d+))?", name) for name in names)
-        return sorted(Position(int(m[1]), int(m[2] or 0)) for m in matches if m)
+        return sorted({Position(int(m[1]), int(m[2] or 0)) for m in matches if m})
 
     def _file(self, at: Position, suffix: str) -> Path:
         batches = f"-{at.batch:06d}" if at.batch else ""

@@ -46,9 +46,9 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
     next epochs would overfit again. Go on with a smaller step or with `PGDTraining` in
     a new `AdversarialModel` of the same classifier.
 
-    Each `fit` begins anew: its first check, of the weights it starts from, is the first
-    value to compare with. So nothing has to be saved with the model, and a resumed run
-    is guarded from where it resumes.
+    Each `fit` begins anew: its first check, of the weights it starts or goes on from,
+    is the first value to compare with. So nothing has to be saved with the model, and a
+    resumed run is guarded from where it resumes.
 
     Args:
         x: the probe (N, ...), float, in the bounds of the attack; some hundred inputs
@@ -124,10 +124,11 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
         self._fallen = False
         if not self.model.optimizer.built:  # a roll-back puts its slots back, too
             self.model.optimizer.build(self.model.trainable_variables)
-        self._check(epoch=0, batch=None)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._checked = epoch + 1, 0
+        if not self.checks:  # by now, FullState has restored what it has
+            self._check(epoch, None)
 
     def on_train_batch_end(self, batch, logs=None):
         due = 0 if self.every is None else (batch + 1) // self.every

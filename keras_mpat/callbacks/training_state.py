@@ -12,6 +12,16 @@ from keras_mpat import backend
 from keras_mpat.callbacks import callback_state
 
 
+def given(model) -> dict[str, Any]:
+    """What training begins with and a later `fit` may change: JSON values."""
+    optimizer, strategy = _inner(model), repr(getattr(model, "strategy", None))
+    return {
+        "optimizer": type(optimizer).__name__,
+        "learning_rate": _rate(model),
+        "strategy": None if " at 0x" in strategy else strategy,
+    }
+
+
 def captured(
     model, callbacks: Sequence, before: Sequence[dict]
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -32,6 +42,8 @@ def captured(
         "stopped": bool(model.stop_training),
         "weights": _shapes(model),
         "callbacks": states,
+        "of": [type(callback).__name__ for callback in callbacks],
+        "slots": len(model.optimizer.variables),
         "metrics": len(metrics),  # the last of the arrays
     }
     return content, arrays + metrics
@@ -52,12 +64,43 @@ def check(model, callbacks: Sequence, found: dict[str, Any], folder) -> None:
             f"folder={os.fspath(folder)!r}, with a weight {old} where the "
             f"model has {new}. Build it as before, or pass another folder."
         )
-    if len(found["callbacks"]) != len(callbacks):
+    names = [type(callback).__name__ for callback in callbacks]
+    if found["of"] != names:
         raise ValueError(
-            "`of` must name the callbacks of before. Received: "
-            f"{len(callbacks)} callbacks where the state has "
-            f"{len(found['callbacks'])}. Pass the same, or another folder."
+            "`of` must name the callbacks of before, in their order. Received: "
+            f"[{', '.join(names)}] where the state has [{', '.join(found['of'])}]. "
+            "Pass the same, or another folder."
         )
+    model.optimizer.build(model.trainable_variables)
+    old, slots = found["given"]["optimizer"], len(model.optimizer.variables)
+    if (old, found["slots"]) != (type(_inner(model)).__name__, slots):
+        raise ValueError(
+            "`optimizer` must be that of before. Received: "
+            f"{type(_inner(model)).__name__} with {slots} variables where the state "
+            f"has {old} with {found['slots']}. Compile the model as before, or pass "
+            "another folder."
+        )
+
+
+def settle(model, now: dict[str, Any], begun: dict[str, Any]) -> list[str]:
+    """Has a restored model go on with what it is given now.
+
+    Args:
+        model: restored.
+        now: `given` of this `fit`; a learning rate that is none becomes the begun one.
+        begun: `given` of the kept training.
+
+    Returns:
+        In words, what has changed.
+    """
+    told = []
+    if now["learning_rate"] in (None, begun["learning_rate"], _rate(model)):
+        now["learning_rate"] = begun["learning_rate"]  # callbacks may have moved it
+    else:
+        _inner(model).learning_rate = now["learning_rate"]
+        told.append("learning_rate")
+    told += ["strategy"] if now["strategy"] != begun["strategy"] else []
+    return [f"{name}={now[name]} in place of {begun[name]}" for name in told]
 
 
 def restore(
@@ -93,8 +136,19 @@ def not_finite(model) -> list[str]:
 
 def _build_metrics(model) -> None:
     # Those of `compile`, which Keras makes when it sees the first batch.
-    labels, logits = ops.zeros((1,), "int32"), ops.zeros((1, model.num_classes))
-    model.compute_metrics(None, labels, logits, None)
+    labels, logits = model.one_label(), ops.zeros((1, model.num_classes))
+    model.compute_metrics(None, ops.convert_to_tensor(labels), logits, None)
+
+
+def _inner(model):
+    # Not the one that scales losses around it.
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def _rate(model) -> float | None:
+    """The learning rate; None of a schedule, which is no weight: a new one counts."""
+    rate = _inner(model).get_config()["learning_rate"]
+    return rate if isinstance(rate, float) else None
 
 
 def _shapes(model) -> list[list]:

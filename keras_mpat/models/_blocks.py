@@ -7,6 +7,7 @@ BatchNorm. Stock Keras layers only, so that a saved model loads without this pac
 
 import math
 
+import keras
 from keras import initializers, layers
 
 from keras_mpat import backend
@@ -39,7 +40,8 @@ def normalize(x, mean, std):
             "`input_shape` must be (H, W, C_in). Received: "
             f"input_shape={tuple(x.shape[1:])}. For grayscale images add a 1."
         )
-    channels = x.shape[-1]
+    axis = channel_axis(x)
+    channels = x.shape[axis]
     mean, std = _per_channel(mean, channels, "mean"), _per_channel(std, channels, "std")
     if min(std) <= 0:
         raise ValueError(
@@ -47,7 +49,8 @@ def normalize(x, mean, std):
             f"Received: std={std}. Pass std=1.0 to leave the scale as it is."
         )
     variance = [s * s for s in std]
-    return layers.Normalization(mean=mean, variance=variance, name="normalization")(x)
+    given = {"mean": mean, "variance": variance, "name": "normalization"}
+    return layers.Normalization(axis, **given)(x)
 
 
 def conv(x, filters, kernel_size, *, name, strides=1, padding="same"):
@@ -81,9 +84,8 @@ def batch_norm(x, *, name, synchronized=False):
             "for TensorFlow only. Received: synchronized=True. Leave it out; on JAX "
             "the statistics are those of the whole batch on any number of devices."
         )
-    return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, synchronized=bool(synchronized), name=name
-    )(x)
+    constants = {"momentum": 0.9, "epsilon": 1e-5, "synchronized": bool(synchronized)}
+    return layers.BatchNormalization(channel_axis(x), **constants, name=name)(x)
 
 
 def bn_relu(x, *, name, index="", synchronized=False):
@@ -133,6 +135,12 @@ def he_normal(mode):
     """He-normal initializer, `mode` "fan_in" (dense) or "fan_out" (ResNet convs)."""
     # Untruncated like PyTorch's kaiming_normal_; keras' he_normal is truncated.
     return initializers.VarianceScaling(2.0, mode, "untruncated_normal")
+
+
+def channel_axis(x) -> int:
+    """The axis of the channels: the last, or where Keras' configuration has it."""
+    first = keras.config.image_data_format() == "channels_first"
+    return 1 if first and len(x.shape) == 4 else -1
 
 
 def _per_channel(value, channels, name):

@@ -120,7 +120,7 @@ def projection(x, filters, strides, *, name, synchronized=False):
 
 
 def _differs(x, filters, strides):
-    return strides != 1 or x.shape[-1] != filters
+    return strides != 1 or x.shape[blocks.channel_axis(x)] != filters
 
 
 def _pointwise(x, filters, strides, *, name):

@@ -114,6 +114,7 @@ class AdversarialModel(Steps, Terms, Fitting, Companions, keras.Model):
         self.feature_layer = feature_layer
         self.predict_from = predict_from
         self.seed = int(seed)
+        self.label_form = ((), "int32")  # of the data seen last: shape and dtype
         self._build_parts()
 
     def _build_parts(self) -> None:
@@ -151,7 +152,6 @@ class AdversarialModel(Steps, Terms, Fitting, Companions, keras.Model):
         if not isinstance(x, dict):
             return forward.predictions(self, x, training)
         outputs = forward.of_views(self, self.strategy.connect(self, x), training)
-        self.add_terms_without_labels(outputs)
         # On JAX, metrics are computed where the head has no weights any more.
         scores = forward.scores(self, *main_view(outputs))
         return {"views": outputs, "scores": scores}

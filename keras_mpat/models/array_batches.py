@@ -7,6 +7,7 @@ of the model and the number of the epoch.
 """
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -24,13 +25,20 @@ class Order(keras.callbacks.Callback):
         shuffle: `True`; `"batch"`: rows stay in their batch; `False`.
         seed: of all orders, >= 0.
         drop_remainder: Whether a last, smaller batch is left out of an epoch.
+        steps: batches of an epoch; `None`: all there are.
 
     Attributes:
         count: how many rows an epoch has.
     """
 
     def __init__(
-        self, available: int, batch_size: int, shuffle, seed: int, drop_remainder: bool
+        self,
+        available: int,
+        batch_size: int,
+        shuffle,
+        seed: int,
+        drop_remainder: bool,
+        steps: int | None = None,
     ):
         super().__init__()
         self.available = available
@@ -39,8 +47,18 @@ class Order(keras.callbacks.Callback):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
+        whole = math.ceil(self.count / batch_size)
+        self._ready = steps is None or steps >= whole  # to begin anywhere
 
     def on_epoch_begin(self, epoch, logs=None):
+        if epoch and not self._ready:
+            warnings.warn(
+                f"Epoch {epoch + 1} begins a new pass over the data: the order goes on "
+                "exactly only where an epoch is a whole pass. Leave `steps_per_epoch` "
+                "out.",
+                stacklevel=2,
+            )
+        self._ready = True
         self.epoch = epoch
 
     def rows(self) -> np.ndarray:
@@ -105,7 +123,7 @@ def batches(
     count = len(arrays[0])
     if not batch_size:
         batch_size = math.ceil(count / steps) if steps else 32
-    order = Order(count, batch_size, shuffle, seed, drop_remainder)
+    order = Order(count, batch_size, shuffle, seed, drop_remainder, steps)
     if backend.NAME == "tensorflow":
         return pipelines.of_rows(arrays, order.rows, order.count, batch_size), order
     return NumpyBatches(arrays, order), order

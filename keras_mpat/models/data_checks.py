@@ -113,6 +113,7 @@ def _check_arrays(x, y, model, batch_size, weights, training) -> None:
         model.strategy.check_batch(min(len(x), batch_size or 32))
     if y is not None:
         check_labels(y, model.num_classes, len(x))
+        model.label_form = (y.shape[1:], str(y.dtype))
         check_label_form(y, model.loss)
         if training and model.head is not None:
             model.head.check_labels(np.unique(label_array(y, model.num_classes)))

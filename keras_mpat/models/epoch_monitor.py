@@ -47,7 +47,10 @@ class CollapseMetric(keras.metrics.Metric):
             (self.expected, expected),
             (self.weighted, weighted),
         ):
-            share = ops.cast(ops.mean(hot, axis=0), variable.dtype)
+            # A replica may have no part of a last batch.
+            count = ops.cast(ops.shape(hot)[0], variable.dtype)
+            share = ops.cast(ops.sum(hot, axis=0), variable.dtype)
+            share = share / ops.maximum(count, 1)
             variable.assign(_MEMORY * variable + (1 - _MEMORY) * share)
 
     def result(self):

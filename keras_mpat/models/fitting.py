@@ -15,6 +15,7 @@ from keras_mpat.models.data_checks import (
     label_array,
 )
 from keras_mpat.models.epoch_monitor import EpochMonitor
+from keras_mpat.models.keeping import held
 from keras_mpat.models.mode_checks import warn_of_few_examples
 
 _STREAMS = (types.GeneratorType, keras.utils.PyDataset)
@@ -64,11 +65,11 @@ class Fitting(Compiling):
         checks.check_scope(self)
         weights = kwargs.get("sample_weight")
         check_class_weight(kwargs.get("class_weight"), self.num_classes, weights)
-        x = check_data(x, y, self, batch_size=batch_size, weights=weights)
-        warn_of_few_examples(self.head, y)
         if "validation_data" in kwargs:
             validation = check_validation(kwargs["validation_data"], self)
             kwargs["validation_data"] = validation
+        x = check_data(x, y, self, batch_size=batch_size, weights=weights)
+        warn_of_few_examples(self.head, y)
         callbacks = [EpochMonitor(), *listed(callbacks)]
         if array_batches.are_arrays(x, y, weights) and y is not None:
             x, order, kwargs = self._stream(x, y, batch_size, kwargs)
@@ -81,7 +82,7 @@ class Fitting(Compiling):
         kwargs["validation_data"] = array_batches.streamed(
             kwargs.get("validation_data"), size, kwargs.get("validation_steps")
         )
-        with replicas.in_company(self):
+        with replicas.in_company(self), held(self, callbacks):
             return super().fit(
                 x,
                 y,
@@ -97,19 +98,21 @@ class Fitting(Compiling):
         weights = options.pop("sample_weight", None)
         class_weight = options.pop("class_weight", None)
         share = options.pop("validation_split", None)
-        if class_weight:
+        if share and options.get("validation_data") is None:
+            (x, y, weights), options["validation_data"] = array_batches.split(
+                (x, y, weights), share
+            )
+        if class_weight:  # of training alone, as Keras has it
             labels = label_array(y, self.num_classes)
             weights = array_batches.example_weights(labels, class_weight)
-        given = (x, y, weights)
-        if share and options.get("validation_data") is None:
-            given, options["validation_data"] = array_batches.split(given, share)
         stream, order = array_batches.batches(
-            *given,
+            *(x, y, weights),
             batch_size=batch_size,
             steps=options.get("steps_per_epoch"),
             shuffle=options.pop("shuffle", True),
             seed=self.seed,
         )
+        replicas.check_last_batch(self, order.count, order.batch_size)
         return stream, order, options
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
@@ -118,7 +121,12 @@ class Fitting(Compiling):
         if self._distribute_strategy is not None:
             x = np.zeros((1, *self.example_shape), "float32")
             with self.distribute_strategy.scope():
-                self._symbolic_build(data_batch=(x, np.zeros((1,), "int32")))
+                self._symbolic_build(data_batch=(x, self.one_label()))
+
+    def one_label(self) -> np.ndarray:
+        """A label like those that `fit` has seen last: (1,), (1, 1) or (1, C)."""
+        shape, dtype = self.label_form
+        return np.zeros((1, *shape), dtype)
 
     def _get_metrics_result_or_logs(self, logs):
         # Keras returns what the last step has logged where a step does not log every

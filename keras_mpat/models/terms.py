@@ -1,7 +1,8 @@
 """The training loss: CE + head_weight * L_head + regularizer_weight * L_norm.
 
-Keras adds up what `add_loss` was given, here everything that needs no labels; the
-strategy's `loss` adds the cross-entropy and the head's term on the outputs by view.
+The strategy's `loss` has the cross-entropy and the head's term on the outputs by view;
+what needs no labels is added here, and not by `add_loss`: replicas that wait for each
+other in a synchronized BatchNorm share that list, and would count each other's terms.
 """
 
 from keras import ops
@@ -15,20 +16,21 @@ from keras_mpat.objectives import class_ids
 class Terms:
     """The part of `AdversarialModel` that turns outputs into losses and logs."""
 
-    def add_terms_without_labels(self, outputs) -> None:
-        """Adds the head's regulariser and the norm, weighted; called in the forward."""
+    def terms_without_labels(self, outputs):
+        """The head's regulariser and the norm, weighted."""
+        total = 0.0
         if self.head is not None:
-            self.add_loss(self.head_weight * self.head.regularization())
+            total += self.head_weight * self.head.regularization()
         if self.regularizer == "weights":
-            norm = forward.kernel_norm(self.classifier)
-            self.add_loss(self.regularizer_weight * norm)
+            total += self.regularizer_weight * forward.kernel_norm(self.classifier)
         if self.regularizer == "features":
             _, embedding = main_view(outputs)
             mean = ops.mean(ops.square(ops.cast(embedding, "float32")))
-            self.add_loss(self.regularizer_weight * mean)
+            total += self.regularizer_weight * mean
+        return total
 
     def supervised_loss(self, y, logits, sample_weight):
-        """Compiled loss on logits plus the terms without labels; logs `ce_loss`."""
+        """Compiled loss on logits plus what layers have added; logs `ce_loss`."""
         total = super().compute_loss(None, y, logits, sample_weight)
         size = ops.shape(logits)[0]
         cross_entropy = replicas.unscale(total) - sum(self.losses)
@@ -38,7 +40,7 @@ class Terms:
         return total
 
     def head_loss(self, y, outputs, sample_weight):
-        """The head's term, weighted; its regulariser is among the losses already.
+        """The head's term, weighted; its regulariser is among those without labels.
 
         Args:
             y: labels (B,) or one-hot (B, C).
@@ -64,7 +66,8 @@ class Terms:
     ):
         """Keras' loss on logits; the strategy's on outputs by view."""
         if isinstance(y_pred, dict):
-            return self.strategy.loss(self, y, y_pred["views"], sample_weight)
+            loss = self.strategy.loss(self, y, y_pred["views"], sample_weight)
+            return loss + replicas.scale(self.terms_without_labels(y_pred["views"]))
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

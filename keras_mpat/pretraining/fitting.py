@@ -13,6 +13,7 @@ from keras_mpat.models import array_batches
 from keras_mpat.models.checks import known_to_keras
 from keras_mpat.models.compiling import Compiling
 from keras_mpat.models.fitting import listed
+from keras_mpat.models.keeping import held
 from keras_mpat.pretraining.lars import LARS
 
 _UNUSED = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -72,7 +73,8 @@ class Fitting(Compiling):
             kwargs["callbacks"] = [order, *listed(kwargs.get("callbacks"))]
         if pipelines.is_pipeline(x) or isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # they order themselves
-        return super().fit(x, batch_size=batch_size, epochs=epochs, **kwargs)
+        with held(self, listed(kwargs.get("callbacks"))):
+            return super().fit(x, batch_size=batch_size, epochs=epochs, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """As `keras.Model.evaluate`: the loss on fixed views of the images."""

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mpat as mpat
-from keras_mpat import backend
+from keras_mpat import backend, pipelines
 from tests.benchmarks.contenders import WORKLOADS, Workload, keras_net
 from tests.benchmarks.medians import interval, keep, said
 
@@ -84,6 +84,7 @@ CHOICES: dict[str, tuple[dict, dict, Callable, str]] = {
     "steps_per_execution=4": ({}, {"steps_per_execution": 4}, NOTHING, "stream"),
     "channels first": ({}, {}, channels_first, "stream"),
     "no prefetching": ({}, {}, NOTHING, "plain"),
+    "tf.data's tuner": ({}, {}, NOTHING, "tuned"),
     "arrays": ({}, {}, NOTHING, "arrays"),
 }
 
@@ -133,7 +134,10 @@ def _data(x, y, batch: int, kind: str) -> dict:
     if kind == "arrays":
         return {"x": x, "y": y, "batch_size": batch, "shuffle": False}
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch)
-    return {"x": data.prefetch(2) if kind == "stream" else data}
+    if kind == "tuned":
+        return {"x": data.prefetch(pipelines.AHEAD)}
+    data = data if kind == "plain" else data.prefetch(pipelines.AHEAD)
+    return {"x": pipelines.untuned(data)}
 
 
 def measure(workload: str, repetitions: int, chosen=tuple(CHOICES)) -> list[dict]:
@@ -186,8 +190,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="folder for the figures")
     given = parser.parse_args()
     found: dict = {"repetitions": given.repetitions, "workloads": {}}
-    for name, work in WORKLOADS.items():
-        title = f"{work.net}, PGD-{work.steps}, batch {work.batch}"
+    for name in BATCHES:
+        title = WORKLOADS[name].title
         found["workloads"][title] = measure(name, given.repetitions)
         if given.write:
             keep(given.write, "choices", found, table(found))

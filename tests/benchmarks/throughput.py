@@ -132,6 +132,17 @@ def measure(workload: str, task: str, given) -> list[dict]:
     return sorted(rows, key=lambda row: names.index(row["contender"]))
 
 
+def machine() -> str:
+    """Processor, cores, Python, and whether TensorFlow was told to use oneDNN."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text("utf-8").splitlines() if told.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    words = [*names[:1], platform.machine(), f"{os.cpu_count()} cores"]
+    words.append(f"Python {platform.python_version()}")
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+    return ", ".join(words + [f"TF_ENABLE_ONEDNN_OPTS={onednn}"] * bool(onednn))
+
+
 def table(found: dict) -> str:
     """Markdown."""
     size = f"{found['threads']} threads, {found['repetitions']} rounds"
@@ -167,8 +178,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="folder for the figures")
     given = parser.parse_args()
     found = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}",
+        "machine": machine(),
         "threads": given.threads,
         "repetitions": given.repetitions,
         "keep_memory": given.keep_memory,
@@ -176,8 +186,7 @@ def main() -> None:
     }
     for workload in given.workloads.split(","):
         for task in given.tasks.split(","):
-            work = WORKLOADS[workload]
-            title = f"{task}: {work.net}, PGD-{work.steps}, batch {work.batch}"
+            title = f"{task}: {WORKLOADS[workload].title}"
             found["tasks"][title] = measure(workload, task, given)
             if given.write:
                 name = "throughput_kept" if given.keep_memory else "throughput"

@@ -380,6 +380,10 @@ CALLBACKS = {
         "model.fit(x, y, callbacks=[callbacks.FullState('state', "
         "of=[keras.callbacks.EarlyStopping()])])"
     ),
+    "a callback behind FullState": (
+        "model.fit(x, y, callbacks=[callbacks.FullState('state'), "
+        "keras.callbacks.EarlyStopping()])"
+    ),
 }
 MODELS = {
     "a classifier that is a class": "AdversarialModel(keras.Sequential, strategy=pgd)",

@@ -68,7 +68,8 @@ def test_statistics_are_shared_while_training_only():
 
 ARGUMENTS = (
     "--dataset=digits_2 --filters=4,8 --epochs=2 --train_examples=640 --batch_size=64 "
-    "--steps=2 --validation_examples=64 --validation_steps=2 --regularizer=none"
+    "--steps=2 --validation_examples=64 --validation_steps=2 --regularizer=none "
+    "--select=best"
 ).split()
 
 

@@ -275,6 +275,33 @@ def test_a_finished_run_is_whole_and_trains_no_more(tiny, tmp_path, monkeypatch)
     assert "1 epochs in" in train.report(again, tmp_path)
 
 
+def test_a_run_that_another_process_ends_meanwhile_is_left_alone(
+    tiny, tmp_path, monkeypatch
+):
+    chosen = settings.resolve(tiny | {"epochs": 1})
+    build, others = train.build, []
+
+    def slow(*arguments, **options):
+        monkeypatch.setattr(train, "build", build)
+        others.append(train.train(chosen, tmp_path))
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(train, "build", slow)
+    assert train.train(chosen, tmp_path) == others[0]
+    assert len(RunDirectory(tmp_path, chosen.to_dict()).rows()) == 1
+
+
+def test_a_run_of_another_process_is_not_touched(tiny, tmp_path):
+    chosen = settings.resolve(tiny | {"epochs": 1})
+    run = RunDirectory(tmp_path, chosen.to_dict())
+    with run.held():
+        run.update(settings=chosen.to_dict(), finished=False)
+        run.add_row({"epoch": 1})
+        with pytest.raises(ValueError, match="must be used by one process at a time"):
+            train.train(chosen, tmp_path)
+    assert len(run.rows()) == 1
+
+
 def test_what_is_kept_is_the_average_of_the_best_epoch(tiny, tmp_path):
     """The classifier is what validation measured in the epoch that run.json names."""
     given = {"ema": 0.5, "select": "best", "learning_rate": 0.5, "schedule": "constant"}

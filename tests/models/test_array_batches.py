@@ -1,5 +1,7 @@
 """Arrays that `fit`, `evaluate` and `predict` get: their batches, order and weights."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -132,6 +134,30 @@ def test_epochs_shorter_than_the_data_go_through_it_once():
     np.testing.assert_array_equal(np.sort(first), np.sort(x[:, 0]))
     np.testing.assert_array_equal(np.sort(second), np.sort(x[:, 0]))
     assert not np.array_equal(first, second)
+
+
+def test_a_run_of_shorter_epochs_that_goes_on_says_what_it_cannot(tmp_path):
+    options = {"batch_size": 8, "steps_per_epoch": 2, "verbose": 0}
+    for epochs in (2, 3):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            state = FullState(tmp_path)
+            model().fit(*toy.data(32), epochs=epochs, callbacks=[state], **options)
+        found = [str(each.message) for each in told]
+        anew = [each for each in found if each.startswith("Epoch 3 begins a new pass")]
+        assert len(anew) == (epochs == 3), found
+
+
+def test_class_weights_count_in_training_alone():
+    x, y = toy.data(32)
+    options = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    options["class_weight"] = {0: 0.2, 1: 3.0}
+    one, other = model(), model()
+    split = one.fit(x, y, validation_split=0.25, **options).history
+    held_out = (x[24:], y[24:])
+    apart = other.fit(x[:24], y[:24], validation_data=held_out, **options).history
+    toy.assert_same(toy.values(one.weights), toy.values(other.weights))
+    np.testing.assert_allclose(split["val_loss"], apart["val_loss"], rtol=1e-6)
 
 
 def test_evaluate_and_predict_read_arrays_as_streams():

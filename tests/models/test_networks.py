@@ -198,3 +198,21 @@ def test_a_wrong_depth_is_told_the_nearest(depth, nearest):
     message = rf"`depth` must be 6 n \+ 4 .* depth={depth}\. The nearest: {nearest}\."
     with pytest.raises(ValueError, match=message):
         wide_resnet(depth=depth)
+
+
+@pytest.mark.parametrize("make", [resnet18, resnet50, wide_resnet])
+def test_channels_are_where_the_configuration_of_keras_has_them(make):
+    options = {"width": 2} if make is not wide_resnet else {"depth": 10, "widen": 2}
+    last = make(3, input_shape=COLOR, **options)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        first = make(3, input_shape=(3, 16, 16), **options)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert [w.shape for w in first.weights] == [w.shape for w in last.weights]
+    first.set_weights(last.get_weights())
+    x = np.random.default_rng(0).random((2, *COLOR), "float32")
+    if backend.NAME == "jax":  # TensorFlow has such convolutions on accelerators
+        expected = ops.convert_to_numpy(last(x))
+        found = ops.convert_to_numpy(first(np.moveaxis(x, -1, 1)))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -36,11 +36,11 @@ HELD_OUT[1][:5] = 1 - HELD_OUT[1][:5]  # some wrong: classes and replicas differ
 
 
 def make(strategy: str, **options) -> mpat.AdversarialModel:
-    """A compiled model without BatchNorm, the same each time."""
+    """A compiled model, without BatchNorm unless told, the same each time."""
     keras.utils.set_random_seed(0)
-    options = {"head": toy.head(), "validation_attack": mpat.attacks.PGD(BALL, steps=2)}
-    options |= {"classifier": toy.net(batch_norm=False), "learning_rate": 0.05}
-    return toy.model(STRATEGIES[strategy](), eager=False, **options)
+    usual = {"head": toy.head(), "validation_attack": mpat.attacks.PGD(BALL, steps=2)}
+    usual |= {"classifier": toy.net(batch_norm=False), "learning_rate": 0.05}
+    return toy.model(STRATEGIES[strategy](), eager=False, **usual | options)
 
 
 def fit(model, callbacks=(), epochs=EPOCHS):
@@ -54,6 +54,12 @@ def fit(model, callbacks=(), epochs=EPOCHS):
 def trained(strategy: str):
     """(weights, logs) of a plain run."""
     model = make(strategy)
+    return ended(model, fit(model))
+
+
+def synchronized(strategy: str):
+    """The same with BatchNorm whose statistics are those of all devices."""
+    model = make(strategy, classifier=toy.net(synchronized=True))
     return ended(model, fit(model))
 
 
@@ -87,6 +93,7 @@ def ended(model, logs):
 
 
 CASES = {name: (trained, trained, name) for name in STRATEGIES}
+CASES["synchronized"] = (synchronized, synchronized, "pgd")
 CASES["merging"] = (merged, merged, "pgd")
 CASES["resumed"] = (trained, resumed, "free")
 

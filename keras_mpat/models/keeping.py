@@ -1,0 +1,23 @@
+"""Callbacks that hold something while `fit` runs, such as a folder: they let it go.
+
+Such a callback has `join(callbacks)`, told before training which callbacks `fit` has,
+and `release()`, asked for when `fit` ends, well or not. `callbacks.FullState` is one.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+
+@contextlib.contextmanager
+def held(model, callbacks: Sequence) -> Iterator[None]:
+    """Around a `fit` with these callbacks."""
+    keepers = [callback for callback in callbacks if hasattr(callback, "release")]
+    for keeper in keepers:
+        keeper.join(callbacks)
+    # Where a resumed `fit` began; Keras would begin every later one there, too.
+    model._initial_epoch = None
+    try:
+        yield
+    finally:
+        for keeper in keepers:
+            keeper.release()
