@@ -60,8 +60,9 @@ def _placed(partial: Path, path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    # The new name is an entry of the folder, which has to reach the disk as well.
-    if os.name == "posix":
+    # The new name is an entry of the folder, which has to reach the disk as well. Some
+    # cannot be synced (Windows, shared disks); the file is there all the same.
+    with contextlib.suppress(OSError):
         entries = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(entries)

@@ -1131,7 +1131,7 @@ MUTATIONS = (
     Mutation(
         "an error keeps the folder and SIGTERM",
         "models/keeping.py",
-        "            keeper.release()",
+        "            keeper.fit_ends()",
         "            pass",
         "tests/callbacks/test_full_state_company.py",
     ),

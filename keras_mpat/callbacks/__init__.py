@@ -8,8 +8,8 @@ is held out, `snapshot.py` remembers a model. `prototype_merging.py` merges prot
 that have come close; `chance.py` says when that is premature, `slots.py` tells the
 optimizer. `adversarial_board.py` shows attacked examples in TensorBoard, `projector.py`
 writes what its Projector reads. `full_state.py` makes a run survive a kill, with
-`kept_states.py`, `training_state.py`, `callback_state.py`, `passed_batches.py` and
-`termination.py`.
+`kept_states.py`, `training_state.py`, `callback_state.py`, `company.py`,
+`passed_batches.py` and `termination.py`.
 """
 
 from keras_mpat.callbacks.adversarial_board import AdversarialBoard

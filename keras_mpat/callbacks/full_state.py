@@ -30,21 +30,21 @@ from keras_mpat.configurable import check_count
 class FullState(keras.callbacks.Callback):
     """Keeps a training after each epoch, and restores it when `fit` begins.
 
-    The same script, started again, continues after the last state, and ends with the
+    The same script, started again, goes on after the last state and ends with the
     weights and the history of a run that was never interrupted, bit for bit on a CPU.
     That needs data whose order is a function of the epoch: arrays, or
-    `datasets.load(..., epoch=state.epoch)`. In the middle of an
-    epoch, `fit` takes the batches that are done from the data and passes over them.
+    `datasets.load(..., epoch=state.epoch)`. Within an epoch, `fit` takes the batches
+    that are done from the data and passes over them.
 
     A state that is damaged is passed over for the one before, with a warning. SIGTERM
     ends the process after the current batch, which is kept; a second process on the
-    same folder is refused; weights that are no numbers are never kept, and end
-    training.
+    same folder is refused; weights that are no numbers end training, and are not kept.
 
-    It stands last in `callbacks`, so that it sees what the others have done. A `fit`
-    that goes on with another learning rate, strategy or number of batches says so and
-    uses the new one. Where several workers train together, all of them read the folder
-    and the chief writes it; a worker that SIGTERM ends keeps nothing of its own.
+    It stands last in `callbacks` of an `AdversarialModel` or a pretraining, so that it
+    sees what the others have done. A `fit` that goes on with another constant learning
+    rate, strategy or number of batches says so and uses the new one. Where several
+    workers train together, all of them read the folder and the chief writes it; a
+    worker that SIGTERM ends keeps nothing of its own.
 
     Args:
         folder: of the states; made if it is not there.
@@ -52,7 +52,7 @@ class FullState(keras.callbacks.Callback):
             `EarlyStopping` has waited, what `PrototypeMerging` has merged.
         keep: how many states stay, >= 1. Default 2.
         every: batches after which a state is kept within an epoch, too, >= 1. Default
-            None: not before the epoch ends, or SIGTERM comes.
+            None: only when the epoch ends, or SIGTERM comes.
 
     Attributes:
         epoch: whole epochs in the newest whole state; 0: there is none.
@@ -143,18 +143,18 @@ class FullState(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if not self._begun:  # everything was done before
             self._tell_history()
-        self.release()
+        self.fit_ends()
 
-    def join(self, callbacks: Sequence) -> None:
-        """Looks at the callbacks of `fit`, which calls it before training.
+    def fit_begins(self, callbacks: Sequence) -> None:
+        """Looks at the callbacks of a `fit`, which calls it before training.
 
         Raises:
             ValueError: some of them come after this one.
         """
         company.check(self, callbacks)
 
-    def release(self) -> None:
-        """Lets go of the folder and of SIGTERM; `fit` does it, however it ends."""
+    def fit_ends(self) -> None:
+        """Lets go of the folder and of SIGTERM; `fit` calls it, however it ends."""
         self._termination.release()
         locks.release(self.folder / ".lock")
 

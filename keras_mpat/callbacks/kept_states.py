@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_mpat import files
+from keras_mpat.callbacks import training_state
 
 _SUFFIXES = (".json", ".npz", ".weights.h5")
 
@@ -86,7 +87,7 @@ class KeptStates:
 
     def load(self, at: Position, model) -> list[np.ndarray]:
         """Loads the weights and the optimizer of a state; returns its arrays."""
-        model.optimizer.build(model.trainable_variables)
+        training_state.build_optimizer(model)
         model.load_weights(self._file(at, ".weights.h5"))
         with np.load(self._file(at, ".npz"), allow_pickle=False) as stored:
             return [stored[f"array_{n}"] for n in range(len(stored.files))]

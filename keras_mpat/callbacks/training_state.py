@@ -55,6 +55,11 @@ def check(model, callbacks: Sequence, found: dict[str, Any], folder) -> None:
     Raises:
         ValueError: it is not.
     """
+    if "given" not in found:
+        raise ValueError(
+            "`folder` must hold states of this version. Received: folder="
+            f"{os.fspath(folder)!r}, kept by an earlier one. Pass another folder."
+        )
     own = _shapes(model)
     if found["weights"] != own:
         pairs = itertools.zip_longest(found["weights"], own)
@@ -71,7 +76,7 @@ def check(model, callbacks: Sequence, found: dict[str, Any], folder) -> None:
             f"[{', '.join(names)}] where the state has [{', '.join(found['of'])}]. "
             "Pass the same, or another folder."
         )
-    model.optimizer.build(model.trainable_variables)
+    build_optimizer(model)
     old, slots = found["given"]["optimizer"], len(model.optimizer.variables)
     if (old, found["slots"]) != (type(_inner(model)).__name__, slots):
         raise ValueError(
@@ -87,7 +92,8 @@ def settle(model, now: dict[str, Any], begun: dict[str, Any]) -> list[str]:
 
     Args:
         model: restored.
-        now: `given` of this `fit`; a learning rate that is none becomes the begun one.
+        now: `given` of this `fit`; its learning rate becomes the begun one unless it is
+            a new one: neither the begun nor the kept one, and no schedule.
         begun: `given` of the kept training.
 
     Returns:
@@ -140,6 +146,12 @@ def _build_metrics(model) -> None:
     model.compute_metrics(None, ops.convert_to_tensor(labels), logits, None)
 
 
+def build_optimizer(model) -> None:
+    """Makes the variables of the optimizer; once, for one that scales losses counts."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def _inner(model):
     # Not the one that scales losses around it.
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -147,7 +159,7 @@ def _inner(model):
 
 def _rate(model) -> float | None:
     """The learning rate; None of a schedule, which is no weight: a new one counts."""
-    rate = _inner(model).get_config()["learning_rate"]
+    rate = _inner(model).get_config().get("learning_rate")
     return rate if isinstance(rate, float) else None
 
 

@@ -152,9 +152,10 @@ class AdversarialModel(Steps, Terms, Fitting, Companions, keras.Model):
         if not isinstance(x, dict):
             return forward.predictions(self, x, training)
         outputs = forward.of_views(self, self.strategy.connect(self, x), training)
+        terms = self.terms_without_labels(outputs)
         # On JAX, metrics are computed where the head has no weights any more.
         scores = forward.scores(self, *main_view(outputs))
-        return {"views": outputs, "scores": scores}
+        return {"views": outputs, "scores": scores, "terms": terms}
 
     def embed(self, x, training=False):
         """Embeddings (B, D) of inputs (B, ...), by default in inference mode."""

@@ -1,7 +1,7 @@
 """Callbacks that hold something while `fit` runs, such as a folder: they let it go.
 
-Such a callback has `join(callbacks)`, told before training which callbacks `fit` has,
-and `release()`, asked for when `fit` ends, well or not. `callbacks.FullState` is one.
+Such a callback has `fit_begins(callbacks)`, told before training which callbacks there
+are, and `fit_ends()`, called however training ends. `callbacks.FullState` is one.
 """
 
 import contextlib
@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 @contextlib.contextmanager
 def held(model, callbacks: Sequence) -> Iterator[None]:
     """Around a `fit` with these callbacks."""
-    keepers = [callback for callback in callbacks if hasattr(callback, "release")]
+    keepers = [callback for callback in callbacks if hasattr(callback, "fit_ends")]
     for keeper in keepers:
-        keeper.join(callbacks)
+        keeper.fit_begins(callbacks)
     # Where a resumed `fit` began; Keras would begin every later one there, too.
     model._initial_epoch = None
     try:
         yield
     finally:
         for keeper in keepers:
-            keeper.release()
+            keeper.fit_ends()

@@ -1,8 +1,8 @@
 """The training loss: CE + head_weight * L_head + regularizer_weight * L_norm.
 
-The strategy's `loss` has the cross-entropy and the head's term on the outputs by view;
-what needs no labels is added here, and not by `add_loss`: replicas that wait for each
-other in a synchronized BatchNorm share that list, and would count each other's terms.
+The strategy's `loss` has the cross-entropy and the head's term on the outputs by view.
+What needs no labels is part of the outputs, and not given to `add_loss`: replicas that
+wait for each other in a synchronized BatchNorm share that list, and count all of it.
 """
 
 from keras import ops
@@ -17,8 +17,8 @@ class Terms:
     """The part of `AdversarialModel` that turns outputs into losses and logs."""
 
     def terms_without_labels(self, outputs):
-        """The head's regulariser and the norm, weighted."""
-        total = 0.0
+        """The head's regulariser and the norm, weighted; in the forward pass."""
+        total = ops.zeros(())
         if self.head is not None:
             total += self.head_weight * self.head.regularization()
         if self.regularizer == "weights":
@@ -67,7 +67,7 @@ class Terms:
         """Keras' loss on logits; the strategy's on outputs by view."""
         if isinstance(y_pred, dict):
             loss = self.strategy.loss(self, y, y_pred["views"], sample_weight)
-            return loss + replicas.scale(self.terms_without_labels(y_pred["views"]))
+            return loss + replicas.scale(y_pred["terms"])
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):

@@ -22,38 +22,45 @@ BALL = mpat.Linf(0.1)
 GAMMA = 0.2
 
 
-def mean_loss(x, kernel, bias):
+def mean_loss(x, kernel, bias, norm=0.0):
     logits = x.astype("float64") @ kernel + bias
-    return np.mean([cross_entropy(row, c) for row, c in zip(logits, Y, strict=True)])
+    rows = [cross_entropy(row, c) for row, c in zip(logits, Y, strict=True)]
+    return np.mean(rows) + norm * np.sum(kernel**2) / 2
 
 
-def moved(x, kernel, bias):
+def moved(x, kernel, bias, norm=0.0):
     """The kernel plus gamma |w| g / |g|; the bias stays."""
-    gradient = finite_differences(lambda w: mean_loss(x, w, bias), kernel)
+    gradient = finite_differences(lambda w: mean_loss(x, w, bias, norm), kernel)
     size = GAMMA * np.linalg.norm(kernel) / np.linalg.norm(gradient)
     return kernel + size * gradient
 
 
-@pytest.mark.parametrize("eager", [True, False])
-def test_one_update_against_finite_differences(eager):
+@pytest.mark.parametrize(("eager", "norm"), [(True, 0.0), (False, 0.0), (False, 0.3)])
+def test_one_update_against_finite_differences(eager, norm):
     """Of a linear net, whose adversarial batch is known: a step against the margin."""
     classifier, kernel, bias = toy.linear()
     inner = AdversarialTraining(mpat.attacks.FGSM(BALL))
     strategy = AWPTraining(inner, gamma=GAMMA)
-    model = toy.model(strategy, classifier=classifier, eager=eager, learning_rate=0.5)
+    options = {"regularizer": "weights", "regularizer_weight": norm}
+    options |= {"eager": eager, "learning_rate": 0.5}
+    model = toy.model(strategy, classifier=classifier, **options)
     toward = (kernel[:, 1 - Y] - kernel[:, Y]).T
     x_adv = np.clip(X + 0.1 * np.sign(toward), 0, 1)
-    there = moved(x_adv, kernel, bias)
+    there = moved(x_adv, kernel, bias, norm)
+
+    def loss(kernel, bias):
+        return mean_loss(x_adv, kernel, bias, norm)
+
     expected = [
-        kernel - 0.5 * finite_differences(lambda w: mean_loss(x_adv, w, bias), there),
-        bias - 0.5 * finite_differences(lambda b: mean_loss(x_adv, there, b), bias),
+        kernel - 0.5 * finite_differences(lambda w: loss(w, bias), there),
+        bias - 0.5 * finite_differences(lambda b: loss(there, b), bias),
     ]
     logs = model.train_on_batch(X, Y, return_dict=True)
     found = toy.values(classifier.trainable_variables)
     toy.assert_same(found, expected, rtol=1e-3, atol=1e-4)
     # What is logged is what the update saw: the loss at the moved weights.
-    assert logs["loss"] == pytest.approx(mean_loss(x_adv, there, bias), rel=1e-4)
-    plain = finite_differences(lambda w: mean_loss(x_adv, w, bias), kernel)
+    assert logs["loss"] == pytest.approx(loss(there, bias), rel=1e-4)
+    plain = finite_differences(lambda w: loss(w, bias), kernel)
     assert np.abs(found[0] - (kernel - 0.5 * plain)).max() > 1e-3
 
 
