@@ -86,6 +86,8 @@ class RunDirectory:
     def held(self) -> Iterator[None]:
         """Around all writing: no other process has the folder meanwhile.
 
+        A folder in which nothing was written is gone afterwards.
+
         Raises:
             ValueError: another process has it.
         """
@@ -94,7 +96,12 @@ class RunDirectory:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         with locks.locked(self.path / _LOCK):
-            yield
+            try:
+                yield
+            finally:
+                if os.listdir(self.path) == [_LOCK]:
+                    (self.path / _LOCK).unlink()
+                    self.path.rmdir()
 
     def update(self, **values: Any) -> None:
         """Changes entries of run.json."""
