@@ -43,18 +43,18 @@ def make(strategy: str, **options) -> mpat.AdversarialModel:
     return toy.model(STRATEGIES[strategy](), eager=False, **usual | options)
 
 
-def fit(model, callbacks=(), epochs=EPOCHS):
+def fit(model, callbacks=(), epochs=EPOCHS, shuffle=True):
     """What a run logs."""
-    options = {"batch_size": BATCH, "verbose": 0}
+    options = {"batch_size": BATCH, "verbose": 0, "shuffle": shuffle}
     options |= {"validation_data": HELD_OUT, "validation_batch_size": BATCH}
     options |= {"callbacks": list(callbacks), "epochs": epochs}
     return model.fit(X, Y, **options).history
 
 
-def trained(strategy: str):
+def trained(strategy: str, shuffle=True):
     """(weights, logs) of a plain run."""
     model = make(strategy)
-    return ended(model, fit(model))
+    return ended(model, fit(model, shuffle=shuffle))
 
 
 def synchronized(strategy: str):
