@@ -20,6 +20,7 @@ from keras import ops
 from keras_mpat.attacks import PGD, Attack
 from keras_mpat.callbacks.probe import Check, Probe
 from keras_mpat.callbacks.snapshot import Snapshot
+from keras_mpat.callbacks.training_state import build_optimizer
 from keras_mpat.configurable import check_count
 from keras_mpat.input_checks import check_inputs, check_labels
 from keras_mpat.models.adversarial_model import AdversarialModel
@@ -122,8 +123,7 @@ class CatastrophicOverfittingGuard(keras.callbacks.Callback):
         self.checks, self.events = [], []
         self._good = self._good_check = None
         self._fallen = False
-        if not self.model.optimizer.built:  # a roll-back puts its slots back, too
-            self.model.optimizer.build(self.model.trainable_variables)
+        build_optimizer(self.model)  # a roll-back puts its slots back, too
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._checked = epoch + 1, 0
