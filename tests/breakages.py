@@ -1269,7 +1269,7 @@ MUTATIONS = (
         "tests/training/test_awp.py -k between",
     ),
     Mutation(
-        "terms without labels do not move the weights",
+        "terms that layers add do not move the weights",
         "weight_gradients.py",
         "collect_losses=True",
         "collect_losses=False",

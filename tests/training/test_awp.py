@@ -110,6 +110,18 @@ def test_the_terms_of_head_and_norm_move_the_kernels_too():
     assert cosine < 0.99
 
 
+def test_terms_that_layers_add_move_the_kernels_too():
+    def direction(weight):
+        classifier = toy.net()
+        classifier.add(layers.ActivityRegularization(l2=weight))
+        model = toy.model(AWPTraining(StandardTraining()), classifier=classifier)
+        pairs = model.perturb(ops.convert_to_tensor(X), Y)["awp_kernels"]
+        own, there = map(ops.convert_to_numpy, pairs[0])
+        return (there - own).ravel() / np.linalg.norm(there - own)
+
+    assert direction(0.0) @ direction(100.0) < 0.99
+
+
 def test_nothing_but_the_update_is_left():
     """Averages, metrics and random numbers are those of one pass, not of two."""
     strategy = PGDTraining(BALL, steps=2)
