@@ -104,7 +104,7 @@ def cleverhans(work: Workload, graph: bool = False) -> Callable[[], None]:
             lambda z: net(z, training=False),
             x,
             work.epsilon,
-            work.step_size,
+            min(work.step_size, work.epsilon),  # it refuses a longer one
             work.steps,
             np.inf,
             clip_min=0.0,
@@ -214,6 +214,14 @@ def fit_ours(work: Workload, attack_dtype=None) -> Callable[[], None]:
     return lambda: model.fit(x, y, work.batch, shuffle=False, verbose=0)
 
 
+def fit_ours_mixed(work: Workload) -> Callable[[], None]:
+    """The same with Keras' policy of products in bfloat16 and weights in float32."""
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    return fit_ours(work)
+
+
 def fit_ours_jax(work: Workload) -> Callable[[], None]:
     """The same on JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
@@ -289,6 +297,7 @@ TASKS: dict[str, dict[str, tuple[Callable, tuple[str, ...]]]] = {
             lambda work: fit_ours(work, "bfloat16"),
             TENSORFLOW,
         ),
+        "ours, mixed_bfloat16": (fit_ours_mixed, TENSORFLOW),
         "ours on JAX": (fit_ours_jax, ("jax", "keras", "numpy")),
         "PyTorch, eager": (loop_torch, TORCH),
         "PyTorch, channels last": (

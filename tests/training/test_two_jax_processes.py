@@ -13,6 +13,9 @@ from tests import ports
 from tests.training import two_devices
 
 KINDS = ("pgd", "free")
+# Free: 1e-7 apart after a step, 9e-7 after 5, 6e-6 after 20, 1e-5 after all sixty, on
+# another processor 2e-5: rounding that grows.
+LIMIT = 5e-5
 
 
 @pytest.mark.skipif(backend.NAME != "jax", reason="processes of JAX")
@@ -50,6 +53,6 @@ def test_two_processes_end_with_the_weights_and_figures_of_one(tmp_path):
         with np.load(tmp_path / f"{kind}.npz") as found:
             assert len(found.files) == len(weights) + len(logs)
             for name, value in weights.items():
-                np.testing.assert_allclose(found[f"weight {name}"], value, atol=2e-5)
+                np.testing.assert_allclose(found[f"weight {name}"], value, atol=LIMIT)
             for name, row in logs.items():
-                np.testing.assert_allclose(found[f"log {name}"], row, atol=2e-5)
+                np.testing.assert_allclose(found[f"log {name}"], row, atol=LIMIT)
