@@ -47,7 +47,8 @@ def test_result_is_in_the_ball_and_the_box(row, norm, digits):
 
 @EVERY
 def test_result_depends_on_the_seed_alone(row, norm, digits):
-    attack, x, y = build(row, norm), random_images(), labels()
+    attack = build(row, norm, epsilon=4 * norm.epsilon)  # near starts may end as one
+    x, y = random_images(), labels()
     first, again, other = (_numpy(attack(digits[0], x, y, seed=s)) for s in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) == (not row.random)
