@@ -6,7 +6,8 @@ Trains each system and attacks it: clean, PGD-20, CW-20, APGD on cross-entropy a
 the margin, and AutoAttack on fewer images. ATLD is judged with its three inferences;
 attacks on the dynamic ones go through them, and are also made on the net inside. Some
 systems have several seeds. One small file per finished cell, and table.md; the same
-command continues after an interruption, `--parts 2 --part 0` shares the cells.
+command continues after an interruption, `--parts 2 --part 0` shares the cells, and
+`--only_train` leaves the attacks for later, on another machine perhaps.
 """
 
 import statistics
@@ -51,6 +52,8 @@ USUAL: dict[str, Any] = {
     "train_examples": 10_000,
     "limit": 2000,
     "hard": 500,
+    "attack_batch_size": 128,
+    "only_train": False,
 }
 # The same for all: no weight norm, a triangle of the rate.
 COMMON = {"regularizer": "none", "schedule": "cyclic", "learning_rate": 0.1}
@@ -83,7 +86,7 @@ def measure(system: str, settings, run_dir: Path, **sizes) -> dict[str, Any]:
         settings: of the run.
         run_dir: its folder.
         sizes: `data_dir`; `limit` and `hard`, the first test images of all attacks and
-            of AutoAttack.
+            of AutoAttack; `batch_size` of the attacks.
     """
     record = training_script.train(settings, run_dir, data_dir=sizes["data_dir"])
     rows = RunDirectory(run_dir, settings.to_dict()).rows()
@@ -97,22 +100,25 @@ def measure(system: str, settings, run_dir: Path, **sizes) -> dict[str, Any]:
     kinds = INFERENCES if system == "ATLD" else {system: "plain"}
     for title, kind in kinds.items():
         model = predictor(run_dir, kind)
-        hard = None if title in UNSEEN_BY_AUTOATTACK else sizes["hard"]
-        values["attacked"][title] = attacked(
-            run_dir, model, mpat.Linf(settings.epsilon), sizes["limit"], hard
-        )
+        counts = {"first look": sizes["limit"]}
+        if title not in UNSEEN_BY_AUTOATTACK:
+            counts["AutoAttack"] = sizes["hard"]
+        ball, batch = mpat.Linf(settings.epsilon), sizes["batch_size"]
+        values["attacked"][title] = attacked(run_dir, model, ball, counts, batch)
     return values
 
 
-def attacked(run_dir, model, ball, limit: int, hard: int | None) -> dict[str, Any]:
+def attacked(
+    run_dir, model, ball, counts: Mapping[str, int], batch_size: int
+) -> dict[str, Any]:
     """Accuracies of one predictor; of attacks that go through it, and the worst case.
 
     Args:
         run_dir: where the work is kept.
         model: what predicts, from `inference.predictor`.
         ball: the threat model.
-        limit: first test images only.
-        hard: first test images under AutoAttack; `None`: not run.
+        counts: how many first test images, by plan: "first look", "AutoAttack".
+        batch_size: images per batch; verdicts do not depend on it.
     """
     twenty = {"steps": 20, "step_size": ball.radius / 4}
     margin = attacks.APGD(ball, objective=mpat.objectives.Margin())
@@ -122,17 +128,17 @@ def attacked(run_dir, model, ball, limit: int, hard: int | None) -> dict[str, An
         "APGD-CE": attacks.APGD(ball),
         "APGD-margin": margin,
     }
-    plans = {"first look": (several, limit)}
-    if hard is not None:
-        plans["AutoAttack"] = ({"AutoAttack": attacks.AutoAttack(ball)}, hard)
+    plans = {
+        "first look": several,
+        "AutoAttack": {"AutoAttack": attacks.AutoAttack(ball)},
+    }
     found: dict[str, Any] = {}
-    for plan, (chosen, count) in plans.items():
-        chosen = adapted(chosen, model)
+    for plan, count in counts.items():
+        chosen = adapted(plans[plan], model)
         key = {"inference": getattr(model, "adaptive", None)}
         folder = evaluate.state_folder(run_dir, chosen, {"limit": count, **key})
-        result = evaluate.evaluate(
-            run_dir, chosen=chosen, model=model, state_dir=folder, limit=count
-        )
+        options = {"limit": count, "batch_size": batch_size, "state_dir": folder}
+        result = evaluate.evaluate(run_dir, chosen=chosen, model=model, **options)
         found[plan] = {
             "n": result.n,
             "clean": result.clean_accuracy,
@@ -223,10 +229,17 @@ def compare(given) -> str:
         for name, (system, seed, settings) in every.items()
     ]
     folder, runs = Path(given.results), Path(given.run_dir)
+    if given.only_train:
+        mine = comparison.shared(listed, given.parts, given.part)
+        for cell in comparison.in_turn(mine, given.minutes):
+            _, _, settings = every[cell.name]
+            training_script.train(settings, runs / cell.name, data_dir=given.data_dir)
+        return "Trained; the same command without --only_train attacks.\n"
 
     def measured(cell: comparison.Cell) -> dict[str, Any]:
         system, _, settings = every[cell.name]
-        options = {"data_dir": given.data_dir, **size}
+        options = {"data_dir": given.data_dir, "batch_size": given.attack_batch_size}
+        options |= size
         return measure(system, settings, runs / cell.name, **options)
 
     found = comparison.finish(listed, measured, folder / "cells", given)
@@ -270,6 +283,10 @@ if __name__ == "__main__":
     )
     flags.DEFINE_integer("limit", None, "First test images.", lower_bound=1)
     flags.DEFINE_integer("hard", None, "Images of AutoAttack.", lower_bound=1)
+    flags.DEFINE_integer(
+        "attack_batch_size", None, "Images per batch of the attacks.", lower_bound=1
+    )
+    flags.DEFINE_bool("only_train", None, "Trains all, attacks none.")
     for name, value in USUAL.items():
         flags.FLAGS.set_default(name, value)
     app.run(main)

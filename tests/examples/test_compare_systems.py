@@ -6,7 +6,7 @@ import compare_systems
 import pytest
 import settings
 
-SIZES = {"data_dir": None, "limit": 30, "hard": 10}
+SIZES = {"data_dir": None, "limit": 30, "hard": 10, "batch_size": 16}
 
 
 def flags(tmp_path, **changed):
@@ -26,6 +26,8 @@ def flags(tmp_path, **changed):
         "train_examples": 10_000,
         "limit": 2000,
         "hard": 500,
+        "attack_batch_size": 128,
+        "only_train": False,
         "minutes": 1e9,
         "parts": 1,
         "part": 0,
@@ -80,6 +82,20 @@ def test_the_table_has_a_row_per_inference_and_the_probes(tmp_path, monkeypatch)
         for system in ("RoCL", "ACL")
         for plan in ("first look", "AutoAttack")
     ]
+
+
+def test_only_train_trains_its_part_and_attacks_nothing(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(
+        compare_systems.training_script,
+        "train",
+        lambda settings, run_dir, **_: trained.append(run_dir.name),
+    )
+    monkeypatch.setattr(compare_systems, "measure", None)
+    given = flags(tmp_path, only_train=True, parts=5, part=1)
+    text = compare_systems.compare(given)
+    assert trained == list(compare_systems.cells(given, [0, 1]))[1::5]
+    assert "--only_train" in text and not (tmp_path / "results").exists()
 
 
 def test_gains_are_those_of_the_same_seed():
