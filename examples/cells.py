@@ -62,12 +62,22 @@ def run(
     Raises:
         ValueError: `part` is no part, or the folder has cells of other settings.
     """
-    mine = shared(cells, parts, part)
+    mine = pending(cells, folder, parts, part)
     folder.mkdir(parents=True, exist_ok=True)
-    finished(folder, cells)  # refuses those of other settings before any work
-    mine = [cell for cell in mine if not _file(folder, cell).exists()]
     for cell in in_turn(mine, minutes):
         write_json(_file(folder, cell), cell.identity | measure(cell))
+
+
+def pending(
+    cells: Sequence[Cell], folder: Path, parts: int, part: int
+) -> Sequence[Cell]:
+    """Those of one process that have no file yet.
+
+    Raises:
+        ValueError: `part` is no part, or the folder has cells of other settings.
+    """
+    mine, done = shared(cells, parts, part), finished(folder, cells)
+    return [cell for cell in mine if cell.name not in done]
 
 
 def shared(cells: Sequence[Cell], parts: int, part: int) -> Sequence[Cell]:
@@ -122,6 +132,16 @@ def finish(
     shares = {"minutes": given.minutes, "parts": given.parts, "part": given.part}
     run(cells, measure, folder, **shares)
     return finished(folder, cells)
+
+
+def only_train(
+    cells: Sequence[Cell], train: Callable[[Cell], Any], folder: Path, given: Any
+) -> str:
+    """Trains what `finish` would measure, perhaps on another machine; says so."""
+    mine = pending(cells, folder, given.parts, given.part)
+    for cell in in_turn(mine, given.minutes):
+        train(cell)
+    return "Trained; the same command without --only_train attacks.\n"
 
 
 def define_flags(*, run_dir: str, results: str) -> None:

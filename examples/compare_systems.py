@@ -229,12 +229,13 @@ def compare(given) -> str:
         for name, (system, seed, settings) in every.items()
     ]
     folder, runs = Path(given.results), Path(given.run_dir)
+
+    def trained(cell: comparison.Cell) -> None:
+        _, _, settings = every[cell.name]
+        training_script.train(settings, runs / cell.name, data_dir=given.data_dir)
+
     if given.only_train:
-        mine = comparison.shared(listed, given.parts, given.part)
-        for cell in comparison.in_turn(mine, given.minutes):
-            _, _, settings = every[cell.name]
-            training_script.train(settings, runs / cell.name, data_dir=given.data_dir)
-        return "Trained; the same command without --only_train attacks.\n"
+        return comparison.only_train(listed, trained, folder / "cells", given)
 
     def measured(cell: comparison.Cell) -> dict[str, Any]:
         system, _, settings = every[cell.name]

@@ -172,27 +172,28 @@ def compare(given) -> str:
         )
         for name, (arm, seed, settings) in every.items()
     ]
+    folder = Path(given.results) / dataset
+
+    def trained(cell: comparison.Cell) -> dict[str, Any]:
+        settings, run_dir = every[cell.name][-1], runs / cell.name
+        return training_script.train(settings, run_dir, data_dir=given.data_dir)
+
     if given.only_train:
-        mine = comparison.shared(listed, given.parts, given.part)
-        for cell in comparison.in_turn(mine, given.minutes):
-            settings = every[cell.name][-1]
-            training_script.train(settings, runs / cell.name, data_dir=given.data_dir)
-        return "Trained; the same command without --only_train attacks.\n"
+        return comparison.only_train(listed, trained, folder / "cells", given)
 
     def measured(cell: comparison.Cell) -> dict[str, Any]:
-        settings, folder = every[cell.name][-1], runs / cell.name
-        record = training_script.train(settings, folder, data_dir=given.data_dir)
+        settings, run_dir = every[cell.name][-1], runs / cell.name
+        record = trained(cell)
         where = {"data_dir": given.data_dir, "batch_size": given.batch_size}
-        found, counts = attack(folder, dataset, plan, **where)
+        found, counts = attack(run_dir, dataset, plan, **where)
         return {
             "device": record["device"],
             "versions": record["versions"],
-            "minutes": RunDirectory(folder, settings.to_dict()).minutes(),
+            "minutes": RunDirectory(run_dir, settings.to_dict()).minutes(),
             "images_per_class": counts.tolist(),
             "verdicts": found.to_dict(),
         }
 
-    folder = Path(given.results) / dataset
     found = comparison.finish(listed, measured, folder / "cells", given)
     if not found:
         return "No cell is finished.\n"
