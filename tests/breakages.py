@@ -1066,6 +1066,13 @@ MUTATIONS = (
         "tests/pretraining/test_running.py",
     ),
     Mutation(
+        "the order of arrays holds the model for ever",
+        "models/array_batches.py",
+        "def set_model(self, model):",
+        "def unset_model(self, model):",
+        "tests/models/test_array_batches.py",
+    ),
+    Mutation(
         "arrays come in one order in all epochs",
         "models/array_batches.py",
         "self.epoch = epoch",

@@ -50,6 +50,9 @@ class Order(keras.callbacks.Callback):
         whole = math.ceil(self.count / batch_size)
         self._ready = steps is None or steps >= whole  # to begin anywhere
 
+    def set_model(self, model):
+        """Keeps none: TensorFlow holds what a pipeline calls until the process ends."""
+
     def on_epoch_begin(self, epoch, logs=None):
         if epoch and not self._ready:
             warnings.warn(

@@ -1,6 +1,8 @@
 """Arrays that `fit`, `evaluate` and `predict` get: their batches, order and weights."""
 
+import gc
 import warnings
+import weakref
 
 import keras
 import numpy as np
@@ -209,3 +211,12 @@ def test_split_and_class_weights():
     np.testing.assert_array_equal(held_y, [7, 8, 9])
     weights = array_batches.example_weights(np.array([0, 2, 1, 2]), {2: 0.5, 0: 3.0})
     np.testing.assert_array_equal(weights, [3.0, 0.5, 1.0, 0.5])
+
+
+def test_fit_lets_go_of_its_model():
+    model = toy.model(training.StandardTraining(), eager=False)
+    model.fit(*toy.data(8), batch_size=4, verbose=0)
+    told = weakref.ref(model)
+    del model
+    gc.collect()
+    assert told() is None
