@@ -14,19 +14,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_mpat import locks
+
 
 @contextlib.contextmanager
 def written(path: str | os.PathLike, mode: str = "w") -> Iterator[Any]:
     """Opens a file that takes the place of `path` when the block has ended well.
 
     What was there before stays until the new content is on the disk, and stays for good
-    if the block raises or the disk is full.
+    if the block raises or the disk is full. Processes and threads that write the same
+    file take turns, and the last turn's content stays. A block must not write its own
+    file once more, for it would wait for itself.
 
     Args:
         path: of the file; its folder must exist.
         mode: "w" for text in UTF-8, "wb" for bytes.
     """
-    with _placed(Path(f"{os.fspath(path)}.part"), path) as partial:
+    partial = Path(f"{os.fspath(path)}.part")
+    with locks.turn(partial), _placed(partial, path):
         with open(partial, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
 

@@ -59,3 +59,28 @@ def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
                     ) from None
                 time.sleep(0.1)
         yield
+
+
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Waits until nobody else has a turn at a file, which is made if it is not there.
+
+    Whoever has the turn may move the file away or remove it; the next one has a new
+    file under this path. A turn ends with its process, and the file may be left behind.
+    Where files cannot be locked (Windows, some shared disks) nobody waits.
+
+    Args:
+        path: of the file; its folder must exist.
+    """
+    with contextlib.ExitStack() as stack:
+        while fcntl is not None:
+            file = stack.enter_context(open(path, "a", encoding="utf-8"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:
+                break
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                    break
+            stack.close()  # the one before has moved it: its lock says nothing now
+        yield

@@ -893,8 +893,22 @@ MUTATIONS = (
     Mutation(
         "files are written in place",
         "files.py",
-        'with _placed(Path(f"{os.fspath(path)}.part"), path) as partial:',
-        "with _placed(Path(path), path) as partial:",
+        'partial = Path(f"{os.fspath(path)}.part")',
+        "partial = Path(path)",
+        "tests/test_files.py",
+    ),
+    Mutation(
+        "two that write one file do not wait for each other",
+        "locks.py",
+        "fcntl.flock(file, fcntl.LOCK_EX)\n",
+        "pass\n",
+        "tests/test_files.py",
+    ),
+    Mutation(
+        "a lock on a file that has moved counts as a turn",
+        "locks.py",
+        "if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):",
+        "if True:",
         "tests/test_files.py",
     ),
     Mutation(
