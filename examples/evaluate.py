@@ -10,7 +10,8 @@ Works on classifier.keras, in a process that has not trained it; `adaptive` also
 the head in model.keras, `behind` its saturation. Interrupted, the same command
 continues. By default the attacks are PGD and its relatives: a first look. Writes
 evaluation-<time>.json (verdicts) and .npz (adversarial examples); --card writes
-card.json and card.md, as well.
+card.json and card.md, as well. What chooses between runs must not be the test images:
+--split validation attacks the held-out training images, in validation-<time>.json.
 """
 
 import hashlib
@@ -122,9 +123,10 @@ def evaluate(
     chosen: Mapping[str, attacks.Attack],
     model=None,
     state_dir=None,
+    split: str = "test",
     **options,
 ) -> mpat.evaluation.RobustnessResult:
-    """Attacks the test images of a run's data set; continues after an interruption.
+    """Attacks the images of a run's data set; continues after an interruption.
 
     Args:
         run_dir: the folder of a finished run.
@@ -132,15 +134,17 @@ def evaluate(
         model: what predicts, see inference.py; `None`: classifier.keras.
         state_dir: where finished batches are kept; by default in `run_dir`, in a
             folder of its own for each classifier and choice of arguments.
+        split: which images: "test" or "validation".
         options: `limit`, `batch_size`, `seed`, `certify` of `evaluate_robustness`.
 
     Raises:
         ValueError: `run_dir` holds no finished run.
     """
     record, classifier = finished(run_dir)
-    state_dir = state_dir or state_folder(run_dir, chosen, options)
+    images = {} if split == "test" else {"split": split}
+    state_dir = state_dir or state_folder(run_dir, chosen, options | images)
     limit = options.pop("limit", None)
-    x, y, _ = datasets.arrays(split="test", **source(record))
+    x, y, _ = datasets.arrays(split=split, **source(record))
     options |= {"state_dir": state_dir, "verbose": sys.stdout.isatty()}
     data = x[:limit], y[:limit]
     return evaluate_robustness(model or classifier, data, chosen, **options)
@@ -158,7 +162,8 @@ def define_flags() -> None:
     """The command line."""
     flags.DEFINE_string("run_dir", None, "Folder of a finished run.", required=True)
     flags.DEFINE_string("epsilon", None, "Radius; default: that of the training.")
-    flags.DEFINE_integer("limit", None, "First test images only.", lower_bound=1)
+    flags.DEFINE_enum("split", "test", ["test", "validation"], "Which images.")
+    flags.DEFINE_integer("limit", None, "Its first images only.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 128, "Images per batch.", lower_bound=1)
     flags.DEFINE_integer("steps_factor", 1, "Multiplies all steps.", lower_bound=1)
     flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
@@ -184,6 +189,7 @@ def main(arguments: list[str]) -> None:
     mpat.keep_memory()
     given = flags.FLAGS
     try:
+        _check_split(given)
         record, _ = finished(given.run_dir)
         epsilon = length(given.epsilon) or record["settings"]["epsilon"]
         counts = {"steps_factor": given.steps_factor, "restarts": given.restarts}
@@ -195,19 +201,21 @@ def main(arguments: list[str]) -> None:
         model = predictor(given.run_dir, given.inference)
         chosen = adapted(chosen, model)
         folder = given.state_dir or state_folder(
-            given.run_dir, chosen, options | _named(given.inference)
+            given.run_dir, chosen, options | _unusual(given)
         )
         where = {"model": model, "state_dir": folder}
-        result = evaluate(given.run_dir, chosen=chosen, **where, **options)
+        images = {"split": given.split}
+        result = evaluate(given.run_dir, chosen=chosen, **where, **images, **options)
     except (ValueError, FileNotFoundError, ImportError) as error:
         logging.debug("Where the error arose (shown by -v=1)", exc_info=True)
         sys.exit(f"error: {error}")
     radius = mpat.Linf(epsilon).radius
     given_flags = {**options, **counts, "attacks": given.attacks}
-    given_flags |= _named(given.inference)
+    given_flags |= _unusual(given)
     values = {"epsilon": radius, "flags": given_flags}
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    path = Path(given.run_dir) / f"evaluation-{stamp}.json"
+    kind = "evaluation" if given.split == "test" else given.split
+    path = Path(given.run_dir) / f"{kind}-{stamp}.json"
     write_json(path, values | result.to_dict())
     result.evidence.save_examples(path.with_suffix(".npz"))
     print(f"Written: {path}")
@@ -217,7 +225,8 @@ def main(arguments: list[str]) -> None:
     audits = {name: report} if report else None
     table = robustness_table({name: result}, chosen, audits=audits)
     print(f"{title}, each row says its step\n\n{table}\n")
-    print(f"Pictures: {draw(given.run_dir, epsilon)}")
+    if given.split == "test":
+        print(f"Pictures: {draw(given.run_dir, epsilon)}")
     if given.card:
         ball = mpat.Linf(epsilon)
         card = write_card(given.run_dir, result, ball, model=model, audit=report)
@@ -225,9 +234,19 @@ def main(arguments: list[str]) -> None:
     sys.exit(report.exit_code if report else 0)
 
 
-def _named(inference: str) -> dict[str, str]:
-    """What tells an evaluation behind another inference from the plain one."""
-    return {} if inference == "plain" else {"inference": inference}
+def _unusual(given) -> dict[str, str]:
+    """What tells an evaluation of another inference, or split, from the usual one."""
+    usual = {"inference": "plain", "split": "test"}
+    return {k: given[k].value for k, v in usual.items() if given[k].value != v}
+
+
+def _check_split(given) -> None:
+    for name in "card", "audit":
+        if given.split != "test" and given[name].value:
+            raise ValueError(
+                f"`{name}` must be left out for images that a run was chosen on. "
+                f"Received: --{name} with split={given.split}. Pass --split=test."
+            )
 
 
 def _audited(given, chosen, ball, options):

@@ -90,6 +90,32 @@ def test_certified_images_are_told_from_attacked_ones(run_dir):
     )
 
 
+def test_what_chooses_between_runs_is_no_test_image(run_dir, run_script):
+    before = set(run_dir.iterdir())
+    script = ["examples/evaluate.py", "--run_dir", run_dir, "--split", "validation"]
+    done = run_script(*script, "--attacks", "fgsm", "--certify", "--limit", "30")
+    assert done.returncode == 0, done.stderr
+    (path,) = run_dir.glob("validation-*.json")
+    written = {path, path.with_suffix(".npz"), run_dir / "evaluation_state"}
+    assert set(run_dir.iterdir()) - before <= written
+    assert json.loads(path.read_text())["flags"]["split"] == "validation"
+    classifier = keras.saving.load_model(run_dir / "classifier.keras")
+    found = {"validation": RobustnessResult.load(path).clean}
+    options = {"chosen": evaluate.suite(0.1, names=["fgsm"]), "limit": 30}
+    for split in "test", "validation":
+        found[f"{split}, here"] = evaluate.evaluate(
+            run_dir, split=split, **options
+        ).clean
+        x, y, _ = datasets.arrays("digits_2", split)
+        right = np.argmax(classifier(x[:30]), axis=-1) == y[:30]
+        np.testing.assert_array_equal(found[f"{split}, here"], right)
+    np.testing.assert_array_equal(found["validation"], right)
+    assert not np.array_equal(found["test, here"], right)
+    for flag in "--card", "--audit":
+        refused = run_script(*script, flag)
+        assert refused.returncode == 1 and f"`{flag[2:]}` must be" in refused.stderr
+
+
 def test_the_pictures_show_each_mode_and_stay_in_the_ball(run_dir):
     x, y, titles = evaluate.examples(run_dir)
     assert len(x) == 10
