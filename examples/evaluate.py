@@ -163,7 +163,7 @@ def define_flags() -> None:
     flags.DEFINE_string("run_dir", None, "Folder of a finished run.", required=True)
     flags.DEFINE_string("epsilon", None, "Radius; default: that of the training.")
     flags.DEFINE_enum("split", "test", ["test", "validation"], "Which images.")
-    flags.DEFINE_integer("limit", None, "Its first images only.", lower_bound=1)
+    flags.DEFINE_integer("limit", None, "First images of a split only.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 128, "Images per batch.", lower_bound=1)
     flags.DEFINE_integer("steps_factor", 1, "Multiplies all steps.", lower_bound=1)
     flags.DEFINE_integer("restarts", None, "Replaces theirs.", lower_bound=1)
