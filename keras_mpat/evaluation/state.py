@@ -65,9 +65,8 @@ class State:
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)
-            if found != fingerprint:
-                names = sorted(found.keys() | fingerprint.keys())
-                changed = [k for k in names if found.get(k) != fingerprint.get(k)]
+            changed = _changed(found, fingerprint)
+            if changed:
                 raise ValueError(
                     "`state_dir` holds another evaluation. Received: "
                     f"state_dir={self.folder!r}, which differs in {changed}. Pass a "
@@ -119,6 +118,13 @@ class State:
         if self.folder is None:
             return None
         return os.path.join(self.folder, f"chunk-{number:06d}.npz")
+
+
+def _changed(found: dict, fingerprint: dict) -> list[str]:
+    """Names of what differs, if only in its order: verdicts are in that of attacks."""
+    names = sorted(found.keys() | fingerprint.keys())
+    both = [[json.dumps(one.get(k)) for k in names] for one in (found, fingerprint)]
+    return [name for name, *pair in zip(names, *both, strict=True) if len({*pair}) > 1]
 
 
 def _read(path: str, number: int) -> Chunk | None:

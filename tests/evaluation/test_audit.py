@@ -248,6 +248,30 @@ def test_dead_coordinates_may_be_attacked_by_another_way(
     assert ("0.0 % for 'B', which goes another way" in found.text) == (status == "pass")
 
 
+@pytest.mark.parametrize("number", ["C10", "C11", "C24"])
+def test_checks_that_follow_gradients_take_the_way_of_the_evaluation(number, tmp_path):
+    model, xy = of_margin(planted.saturating), spread_out()
+    behind = attacks.Transfer(attacks.AutoAttack(BALL), surrogate=of_margin(through))
+    alone = answer(number, model, folder=tmp_path / "alone", xy=xy)
+    both = answer(number, model, folder=tmp_path / "both", xy=xy, attack={"B": behind})
+    assert (alone.status, both.status) == ("fail", "pass"), (alone.text, both.text)
+    assert ("the way of 'B'" in both.text) == (number != "C10")
+    assert "the way of" not in alone.text
+
+
+@pytest.mark.parametrize("number", ["C12", "C38"])
+@pytest.mark.parametrize("first, status", [("B", "pass"), ("A", "not run")])
+def test_square_may_be_followed_by_gradients_if_it_took_little(
+    number, first, status, tmp_path
+):
+    behind = attacks.Transfer(attacks.AutoAttack(BALL), surrogate=of_margin(through))
+    own = attacks.AutoAttack(BALL)
+    order = {"A": own, "B": behind} if first == "A" else {"B": behind, "A": own}
+    options = {"xy": spread_out(), "attack": order, "folder": tmp_path}
+    found = answer(number, of_margin(planted.saturating), **options)
+    assert found.status == status, found.text
+
+
 def test_every_check_has_a_planted_model():
     assert set(CASES) | ONLY_REPORTED == set(BY_NUMBER)
     assert len(CHECKS) == 38

@@ -306,6 +306,18 @@ def test_attacks_that_differ_in_one_radius_of_many_are_told_apart(tmp_path):
         evaluate(attacks.FGSM(mpat.Linf(other)), **options)
 
 
+def test_the_same_attacks_in_another_order_are_another_evaluation(tmp_path):
+    named = {"a": attacks.FGSM(BALL), "b": attacks.FGSM(mpat.Linf(0.01))}
+    first = evaluate(named, state_dir=tmp_path)
+    swapped = {"b": named["b"], "a": named["a"]}
+    with pytest.raises(ValueError, match=r"differs in \['attacks'\]"):
+        evaluate(swapped, state_dir=tmp_path)
+    assert evaluate(named, state_dir=tmp_path) == first
+    found = [stage.accuracy for stage in evaluate(swapped).stages]
+    assert found == [stage.accuracy for stage in first.stages][::-1]
+    assert found[0] > found[1]
+
+
 def test_paths_and_adversarial_models(tmp_path):
     classifier = toy.net()
     x, y = toy.data(12)

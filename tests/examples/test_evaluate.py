@@ -81,6 +81,16 @@ def test_finished_batches_are_not_computed_again(run_dir, monkeypatch):
     assert evaluate.evaluate(run_dir, **options) == first
 
 
+def test_attacks_keep_their_verdicts_in_any_order(run_dir):
+    options = {"limit": 30, "batch_size": 16}
+    found = []
+    for names in ["fgsm", "noise"], ["noise", "fgsm"]:
+        chosen = evaluate.suite(0.1, names=names)
+        result = evaluate.evaluate(run_dir, chosen=chosen, **options)
+        found.append({stage.name: stage.accuracy for stage in result.stages})
+    assert found[0] == found[1] and found[0]["FGSM"] < found[0]["random noise ×10"]
+
+
 def test_certified_images_are_told_from_attacked_ones(run_dir):
     options = {"chosen": evaluate.suite(0.01, names=["fgsm"]), "limit": 40}
     result = evaluate.evaluate(run_dir, certify=True, **options)

@@ -36,7 +36,7 @@ def in_epsilon(subject) -> Finding:
     half, whole = (_left(subject, _across(subject, part)) for part in (0.5, 1.0))
     limit = 1 / subject.num_classes + 0.02
     text = f"{figures}; half of the range {share(half)}, all of it {share(whole)}"
-    return Finding(falls and half <= limit and whole == 0, text)
+    return Finding(falls and half <= limit and whole == 0, text + subject.route.words)
 
 
 def unbounded(subject) -> Finding:
@@ -44,7 +44,8 @@ def unbounded(subject) -> Finding:
     if not _all_move(_not_a_point(subject.threat_model)):
         raise NotApplicable("some features are fixed: no ball is the whole box")
     whole = _left(subject, _across(subject, 1.0))
-    return Finding(whole == 0, f"{share(whole)} are right in the whole box")
+    text = f"{share(whole)} are right in the whole box{subject.route.words}"
+    return Finding(whole == 0, text)
 
 
 def _not_a_point(ball):
@@ -72,7 +73,7 @@ def _across(subject, part: float):
 
 def _left(subject, ball) -> float:
     attack = WorstCase([APGD(ball, steps=50), CW(ball, steps=50)])
-    return float(np.mean(subject.robust(attack)))
+    return float(np.mean(subject.followed(attack)))
 
 
 CHECKS = (

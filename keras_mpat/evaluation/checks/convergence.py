@@ -25,10 +25,10 @@ def ordered(subject) -> Finding:
     """C08."""
     ball, n = subject.threat_model, subject.n
     robust = {
-        "FGSM": subject.robust(FGSM(ball)),
-        "PGD-10": subject.robust(PGD(ball, steps=10)),
-        "PGD-50": subject.robust(PGD(ball, steps=50)),
-        "APGD": subject.robust(APGD(ball, steps=50)),
+        "FGSM": subject.followed(FGSM(ball)),
+        "PGD-10": subject.followed(PGD(ball, steps=10)),
+        "PGD-50": subject.followed(PGD(ball, steps=50)),
+        "APGD": subject.followed(APGD(ball, steps=50)),
         "all": subject.result.robust[:n],
     }
     accuracies = [float(np.mean(flags)) for flags in robust.values()]
@@ -38,7 +38,7 @@ def ordered(subject) -> Finding:
     )
     alone = float(np.mean(~robust["FGSM"] & robust["all"]))
     figures = ", ".join(f"{k} {share(np.mean(v))}" for k, v in robust.items())
-    text = f"{figures}; broken by FGSM alone {share(alone)}"
+    text = f"{figures}; broken by FGSM alone {share(alone)}{subject.route.words}"
     return Finding(falls and alone <= _SLACK, text)
 
 
@@ -47,7 +47,7 @@ def in_steps(subject) -> Finding:
     ball = subject.threat_model
     step = ball.radius / 10
     once, twice = (PGD(ball, steps=s, step_size=step) for s in (50, 100))
-    first, second = (float(np.mean(subject.robust(a))) for a in (once, twice))
+    first, second = (float(np.mean(subject.followed(a))) for a in (once, twice))
     before, after = (_mean_loss(subject, attack) for attack in (once, twice))
     change = abs(after - before) / max(abs(before), 1e-12)
     text = f"PGD-50 {share(first)}, PGD-100 {share(second)}, loss {100 * change:.1f} %"
@@ -59,7 +59,7 @@ def in_restarts(subject) -> Finding:
     """C10."""
     ball = subject.threat_model
     few, many = (
-        subject.robust(PGD(ball, steps=50, restarts=r, objective=_MARGIN))
+        subject.followed(PGD(ball, steps=50, restarts=r, objective=_MARGIN))
         for r in (5, 10)
     )
     fall = float(np.mean(few) - np.mean(many))
@@ -70,7 +70,7 @@ def in_restarts(subject) -> Finding:
 def one_step(subject) -> Finding:
     """C18."""
     ball = subject.threat_model
-    fgsm, pgd = (subject.robust(a) for a in (FGSM(ball), PGD(ball, steps=10)))
+    fgsm, pgd = (subject.followed(a) for a in (FGSM(ball), PGD(ball, steps=10)))
     gap = float(np.mean(fgsm) - np.mean(pgd))
     gradient = subject.gradient(CrossEntropy())[0]
     keys = ops.convert_to_tensor(subject.keys(0, subject.n))
@@ -119,7 +119,7 @@ def _best_losses(subject) -> np.ndarray:
 
 def _mean_loss(subject, attack) -> float:
     """Mean cross-entropy where the attack ends."""
-    x_adv = subject.found_by(attack, 0)
+    x_adv = subject.found_by(subject.route.of(attack), 0)
     return float(np.mean(subject.gradient(CrossEntropy(), x_adv)[1]))
 
 

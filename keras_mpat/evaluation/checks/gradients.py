@@ -3,16 +3,13 @@
 import numpy as np
 from keras import ops
 
-from keras_mpat import backend, noise
-from keras_mpat.attacks import AutoAttack, Transfer
+from keras_mpat import noise
 from keras_mpat.evaluation.checks.check import ERROR, WARNING, Check, Finding, within
 from keras_mpat.evaluation.checks.check import percent as share
 from keras_mpat.objectives import DLR, CrossEntropy, Margin
 
 _MARGIN, _CROSS_ENTROPY = Margin(kappa=None), CrossEntropy()
 _FEW = 0.01
-_DEAD = 0.01
-_SAME = 1e-3  # of the largest logit
 _DIRECTIONS, _DIFFERENCED, _STEP = 20, 50, 3e-4
 _DRAWS = 100
 
@@ -103,49 +100,11 @@ def stable(subject) -> Finding:
 
 def dead(subject) -> Finding:
     """C37."""
-    found = _dead(subject)
-    text = f"{share(found)} of the input features"
-    if found <= _DEAD:
-        return Finding(True, text)
-    for name, attack in subject.attacks.items():
-        if _is_same_function(subject, attack):
-            through = _dead(subject, attack.surrogate)
-            text = f"{text}, {share(through)} for {name!r}, which goes another way"
-            if through <= _DEAD:
-                return Finding(True, text)
-    return Finding(False, text)
-
-
-def _dead(subject, model=None) -> float:
-    """Share of features with no gradient at the image, but across the interval."""
-    zero = subject.gradient(_MARGIN, model=model)[0] == 0
-    revived = np.zeros_like(zero)
-    for moved in _across(subject):
-        revived |= subject.gradient(_MARGIN, moved, model=model)[0] != 0
-    return float(np.mean(zero & revived))
-
-
-def _across(subject) -> list[np.ndarray]:
-    """The lower ends, the middles and the upper ends of the intervals, (n, ...)."""
-    ball, x = subject.threat_model, subject.x
-    low, high = (np.asarray(bound, "float32") for bound in ball.bounds)
-    radius = np.asarray(ball.radius, "float32")
-    ends = np.maximum(x - radius, low), np.minimum(x + radius, high)
-    points = (ends[0], 0.5 * (ends[0] + ends[1]), ends[1])
-    return [point.astype("float32") for point in points]
-
-
-def _is_same_function(subject, attack) -> bool:
-    """Whether it is an AutoAttack by gradients of a model with the same outputs."""
-    whole = isinstance(attack, Transfer) and isinstance(attack.attack, AutoAttack)
-    if not whole:
-        return False
-    run = backend.function(lambda x: (subject.logits_fn(x, attack.surrogate),))
-    for x in (subject.x, *_across(subject)):
-        (found,), expected = subject.compute(run, x), subject.predict(x)
-        if np.abs(found - expected).max() > _SAME * np.abs(expected).max():
-            return False
-    return True
+    shares = subject.route.dead
+    text = f"{share(shares[''])} of the input features"
+    for name in [name for name in shares if name]:
+        text = f"{text}, {share(shares[name])} for {name!r}, which goes another way"
+    return Finding(subject.route.is_alive, text)
 
 
 def _correct(subject) -> np.ndarray:

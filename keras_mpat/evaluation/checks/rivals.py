@@ -26,28 +26,34 @@ _SQUARE, _BLIND = 0.002, 0.005  # shares of all examples
 
 def square(subject) -> Finding:
     """C12."""
-    before, after = _square(subject)
-    text = f"white box {share(before)}, after Square {share(after)}"
-    return Finding(within(before - after, _SQUARE, subject.result.n), text)
-
-
-def _square(subject) -> tuple[float, float]:
-    """Accuracy before and after Square, which must follow all white boxes."""
-    names = [part.name for part in subject.plan]
-    white = [k for k, name in enumerate(names) if name.startswith(("APGD", "FAB"))]
-    if "Square" in names and max(white, default=-1) > names.index("Square"):
-        raise NotRun(
-            "needs Square after all parts that follow gradients, as in "
-            "AutoAttack standard"
-        )
-    return subject.part("Square")
+    return _square(subject, _SQUARE)
 
 
 def blind(subject) -> Finding:
     """C38."""
-    before, after = _square(subject)
-    text = f"Square takes {100 * (before - after):.2f} points off the white box"
-    return Finding(within(before - after, _BLIND, subject.result.n), text)
+    return _square(subject, _BLIND)
+
+
+def _square(subject, limit: float) -> Finding:
+    """What Square takes off the parts that follow gradients.
+
+    Where some of them come after it, it may have taken theirs: then a share within the
+    limit is within it all the more, and a larger one says nothing.
+    """
+    before, after = subject.part("Square")
+    names = [part.name for part in subject.plan]
+    squares = [k for k, name in enumerate(names) if name == "Square"]
+    white = [k for k, name in enumerate(names) if name.startswith(("APGD", "FAB"))]
+    first = subject.result.evidence.broken_by
+    taken = float(np.mean(np.isin(first, squares)))
+    passed = within(taken, limit, subject.result.n)
+    if not passed and max(white, default=-1) > squares[0]:
+        raise NotRun(
+            "needs Square after all parts that follow gradients, as in "
+            "AutoAttack standard"
+        )
+    text = f"white box {share(before)}, after Square {share(after)}; it alone takes "
+    return Finding(passed, f"{text}{100 * taken:.2f} points")
 
 
 def random_noise(subject) -> Finding:

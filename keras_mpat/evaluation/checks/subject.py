@@ -12,6 +12,7 @@ from keras import ops
 from keras_mpat import backend, noise
 from keras_mpat.attacks import Attack, AutoAttack
 from keras_mpat.evaluation import driver
+from keras_mpat.evaluation.checks import route
 from keras_mpat.evaluation.checks.check import NotRun
 from keras_mpat.evaluation.loading import load_classifier, training_model
 from keras_mpat.evaluation.robustness import (
@@ -161,6 +162,15 @@ class Subject:
             found = evaluate_robustness(model, data, attack, state_dir=folder, **quiet)
             self._verdicts[key] = found.robust
         return self._verdicts[key]
+
+    @functools.cached_property
+    def route(self) -> route.Route:
+        """Which gradients the checks follow that ask what attacks reach."""
+        return route.found(self)
+
+    def followed(self, attack: Attack) -> np.ndarray:
+        """`robust` on the route: around what cuts gradients off, if that is known."""
+        return self.robust(self.route.of(attack))
 
     def found_by(self, attack: Attack, number: int) -> np.ndarray:
         """Where the first run of an attack ends, (n, ...); `number` names its noise."""
