@@ -153,7 +153,7 @@ def evaluate(
 def state_folder(run_dir, chosen, options) -> Path:
     """Where the work of one evaluation of a run is kept: arguments as of `evaluate`."""
     _, classifier = finished(run_dir)
-    key = repr([[*chosen.items()], sorted(options.items())]).encode()  # order counts
+    key = repr(([*chosen.items()], sorted(options.items()))).encode()  # order counts
     key = hashlib.sha256(key + classifier.read_bytes()).hexdigest()[:16]
     return Path(run_dir) / "evaluation_state" / key
 

@@ -30,7 +30,7 @@ from keras_mpat.input_checks import check_inputs, check_scale
 from keras_mpat.models.checks import shapes
 
 BATCHES = 16  # in a chunk: the more, the fewer batches are filled up with copies
-_ROWS = 3  # what a chunk holds: earlier states had no leads
+_ROWS = 4  # what a chunk holds: earlier states had no leads, then no order of attacks
 
 
 def evaluate_robustness(

@@ -73,7 +73,7 @@ def _across(subject, part: float):
 
 def _left(subject, ball) -> float:
     attack = WorstCase([APGD(ball, steps=50), CW(ball, steps=50)])
-    return float(np.mean(subject.followed(attack)))
+    return float(np.mean(subject.robust(attack)))
 
 
 CHECKS = (

@@ -100,10 +100,9 @@ def stable(subject) -> Finding:
 
 def dead(subject) -> Finding:
     """C37."""
-    shares = subject.route.dead
-    text = f"{share(shares[''])} of the input features"
-    for name in [name for name in shares if name]:
-        text = f"{text}, {share(shares[name])} for {name!r}, which goes another way"
+    text = f"{share(subject.route.own)} of the input features"
+    for name, through in subject.route.others.items():
+        text = f"{text}, {share(through)} for {name!r}, which goes another way"
     return Finding(subject.route.is_alive, text)
 
 

@@ -1,5 +1,7 @@
 """How the model and the figures came about: twins, seeds, selection, test set."""
 
+import re
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -40,7 +42,7 @@ def rescaled(subject) -> Finding:
     inputs = keras.Input(shapes(subject.classifier)[0][1:])
     outputs = layers.Rescaling(_FACTOR)(subject.classifier(inputs))
     attack = APGD(subject.threat_model, steps=20, objective=_MARGIN)
-    plain = subject.robust(attack)
+    plain = subject.robust(attack, subject.classifier)  # as the other: its own way
     masked = subject.robust(attack, keras.Model(inputs, outputs))
     gap = float(np.mean(masked) - np.mean(plain))
     text = f"APGD leaves {share(np.mean(plain))}, of logits times 10 000 "
@@ -83,7 +85,7 @@ def seeds(subject) -> Finding:
     if any(run.evidence is None for run in runs):
         raise NotRun("needs runs that say whose they are (of this version)")
     inputs = {run.evidence.sha256["inputs"] for run in runs}
-    plans = {tuple((s.name, s.attack) for s in run.stages) for run in runs}
+    plans = {tuple((s.name, _unweighted(s.attack)) for s in run.stages) for run in runs}
     if len(inputs) > 1 or len(plans) > 1:
         raise NotRun("needs runs on the same images under the same attacks")
     own = {run.evidence.sha256["weights"]: run for run in runs}
@@ -91,6 +93,11 @@ def seeds(subject) -> Finding:
     text = f"{len(values)} seeds: mean {np.mean(values):.2f}, worst {min(values):.2f}"
     spread = np.std(values, ddof=1) if len(values) > 1 else float("nan")
     return Finding(len(values) >= _SEEDS, f"{text}, deviation {spread:.2f} points")
+
+
+def _unweighted(attack: str) -> str:
+    """What an attack is called, whatever its surrogates: each seed has its own."""
+    return re.sub(r", weights [0-9a-f]+", "", attack)
 
 
 def collapsed(subject) -> Finding:

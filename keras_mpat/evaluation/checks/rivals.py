@@ -15,6 +15,7 @@ from keras_mpat.evaluation.checks.check import (
     within,
 )
 from keras_mpat.evaluation.checks.check import percent as share
+from keras_mpat.evaluation.checks.route import is_same_function
 from keras_mpat.evaluation.loading import load_classifier
 from keras_mpat.objectives import CrossEntropy, Margin
 
@@ -26,34 +27,50 @@ _SQUARE, _BLIND = 0.002, 0.005  # shares of all examples
 
 def square(subject) -> Finding:
     """C12."""
-    return _square(subject, _SQUARE)
+    before, after, passed = _square(subject, _SQUARE)
+    return Finding(passed, f"white box {share(before)}, after Square {share(after)}")
 
 
 def blind(subject) -> Finding:
     """C38."""
-    return _square(subject, _BLIND)
+    before, after, passed = _square(subject, _BLIND)
+    text = f"Square takes {100 * (before - after):.2f} points off the white box"
+    return Finding(passed, text)
 
 
-def _square(subject, limit: float) -> Finding:
-    """What Square takes off the parts that follow gradients.
+def _square(subject, limit: float) -> tuple[float, float, bool]:
+    """Accuracy under what follows gradients, after Square, too, and whether it may.
 
-    Where some of them come after it, it may have taken theirs: then a share within the
-    limit is within it all the more, and a larger one says nothing.
+    Attacks are told apart part by part, in whatever order they are. Where gradients
+    follow Square within one attack, they saw only what it had left: a fall within the
+    limit would have been no larger after them, but a larger one says nothing.
     """
-    before, after = subject.part("Square")
-    names = [part.name for part in subject.plan]
-    squares = [k for k, name in enumerate(names) if name == "Square"]
-    white = [k for k, name in enumerate(names) if name.startswith(("APGD", "FAB"))]
-    first = subject.result.evidence.broken_by
-    taken = float(np.mean(np.isin(first, squares)))
-    passed = within(taken, limit, subject.result.n)
-    if not passed and max(white, default=-1) > squares[0]:
+    subject.part("Square")  # raises where there is none
+    result, late = subject.result, False
+    square, white = np.zeros((2, result.n), "bool")
+    for stage in result.stages:
+        before, seen = result.clean, False
+        follows = _follows_gradients(subject, subject.attacks[stage.name])
+        for part in stage.parts:
+            taken, before = before & ~part.correct, part.correct
+            if part.name == "Square":
+                square, seen = square | taken, True
+            elif follows and part.name.startswith(("APGD", "FAB")):
+                white, late = white | taken, late or seen
+    left = result.clean & ~white
+    before, after = float(np.mean(left)), float(np.mean(left & ~square))
+    passed = within(before - after, limit, result.n)
+    if late and not passed:
         raise NotRun(
             "needs Square after all parts that follow gradients, as in "
             "AutoAttack standard"
         )
-    text = f"white box {share(before)}, after Square {share(after)}; it alone takes "
-    return Finding(passed, f"{text}{100 * taken:.2f} points")
+    return before, after, passed
+
+
+def _follows_gradients(subject, attack) -> bool:
+    """Of the audited function: its own, or those of a model with the same outputs."""
+    return not isinstance(attack, Transfer) or is_same_function(subject, attack)
 
 
 def random_noise(subject) -> Finding:

@@ -15,60 +15,65 @@ _SAME = 1e-3  # of the largest logit
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """The way of the checks that follow gradients.
+    """The ways of the attacks that checks run: the classifier's gradients, and another.
 
     Attributes:
-        dead: share of features whose gradient is 0 at the image but not across the
-            interval, of the classifier ("") and then of attacks by name, up to the
-            first that goes around them.
-        surrogate: what that attack follows; `None`: the classifier, or no way.
+        own: share of features whose gradient is 0 at the image but not across the
+            interval: dead.
+        others: the same share of the surrogates of the evaluation, by attack; a feature
+            that lives in the classifier anywhere counts as dead there, too. Asked in
+            order, and only where too many are dead, up to the first that goes around.
+        surrogate: what that one follows; `None`: none does, or none is needed.
     """
 
-    dead: dict[str, float]
+    own: float
+    others: dict[str, float]
     surrogate: object = None
 
     @property
     def is_alive(self) -> bool:
-        """Whether gradients lead anywhere."""
-        return [*self.dead.values()][-1] <= _DEAD
+        """Whether few features are dead, in one way of two."""
+        return self.own <= _DEAD or self.surrogate is not None
 
     @property
     def words(self) -> str:
-        """What the figures of an attack on this way must say; mostly nothing."""
-        way = [*self.dead][-1]
-        return "" if self.surrogate is None else f"; the way of {way!r}"
+        """What the figures of attacks that also go another way must say."""
+        way = [*self.others][-1:]
+        return "" if self.surrogate is None else f"; {way[0]!r} shows another way"
 
-    def of(self, attack: Attack) -> Attack:
-        """The attack, with the gradients of the surrogate."""
+    def of(self, attack: Attack) -> dict[str, Attack]:
+        """The attack on each way, by name."""
         if self.surrogate is None:
-            return attack
-        return Transfer(attack, surrogate=self.surrogate)
+            return {"": attack}
+        return {"": attack, "around": Transfer(attack, surrogate=self.surrogate)}
 
 
 def found(subject) -> Route:
-    """The route of an evaluation: around dead features, if an attack of it goes there.
+    """The ways of an evaluation: around dead features, if an attack of it goes there.
 
     Such an attack is an AutoAttack on a surrogate with the same outputs, at the images
     and across their intervals.
     """
-    dead = {"": _dead(subject)}
-    if dead[""] <= _DEAD:
-        return Route(dead)
+    zero, alive = _life(subject)
+    own, others = float(np.mean(zero & alive)), {}
+    if own <= _DEAD:
+        return Route(own, others)
     for name, attack in subject.attacks.items():
-        if _is_same_function(subject, attack):
-            dead[name] = _dead(subject, attack.surrogate)
-            if dead[name] <= _DEAD:
-                return Route(dead, attack.surrogate)
-    return Route(dead)
+        if is_same_function(subject, attack):
+            still, more = _life(subject, attack.surrogate)
+            others[name] = float(np.mean(still & (alive | ~zero | more)))
+            if others[name] <= _DEAD:
+                return Route(own, others, attack.surrogate)
+    return Route(own, others)
 
 
-def _dead(subject, model=None) -> float:
-    """Share of features with no gradient at the image, but across the interval."""
+def _life(subject, model=None) -> tuple[np.ndarray, np.ndarray]:
+    """Where gradients are 0 at the image, and where not across the interval."""
     zero = subject.gradient(_MARGIN, model=model)[0] == 0
-    revived = np.zeros_like(zero)
+    alive = np.zeros_like(zero)
     for moved in _across(subject):
-        revived |= subject.gradient(_MARGIN, moved, model=model)[0] != 0
-    return float(np.mean(zero & revived))
+        alive |= subject.gradient(_MARGIN, moved, model=model)[0] != 0
+    return zero, alive
 
 
 def _across(subject) -> list[np.ndarray]:
@@ -81,7 +86,7 @@ def _across(subject) -> list[np.ndarray]:
     return [point.astype("float32") for point in points]
 
 
-def _is_same_function(subject, attack) -> bool:
+def is_same_function(subject, attack) -> bool:
     """Whether it is an AutoAttack by gradients of a model with the same outputs."""
     whole = isinstance(attack, Transfer) and isinstance(attack.attack, AutoAttack)
     if not whole:
@@ -89,6 +94,7 @@ def _is_same_function(subject, attack) -> bool:
     run = backend.function(lambda x: (subject.logits_fn(x, attack.surrogate),))
     for x in (subject.x, *_across(subject)):
         (outputs,), expected = subject.compute(run, x), subject.predict(x)
-        if np.abs(outputs - expected).max() > _SAME * np.abs(expected).max():
+        gap = np.abs(outputs - expected).max()
+        if not gap <= _SAME * np.abs(expected).max():  # NaN is not the same
             return False
     return True

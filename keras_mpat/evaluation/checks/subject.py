@@ -152,25 +152,26 @@ class Subject:
         return float(np.mean(np.concatenate(guesses) == self.y))
 
     def robust(self, attack: Attack, model=None) -> np.ndarray:
-        """Verdicts (n,) of another attack on the first examples; bool."""
+        """Verdicts (n,) of another attack on the first examples; bool.
+
+        Those of the audited classifier are the worst of all ways; those of a model are
+        of its own gradients.
+        """
+        ways = self.route.of(attack) if model is None else {"": attack}
         model = self.classifier if model is None else model
-        key = json.dumps([fingerprint(model, {"": attack}), self.n], default=str)
+        key = json.dumps([fingerprint(model, ways), self.n], default=str)
         key = hashlib.sha256(key.encode()).hexdigest()[:16]
         if key not in self._verdicts:
             folder = os.path.join(self.state_dir, "checks", key)
             data, quiet = (self.x, self.y), self._options | {"verbose": False}
-            found = evaluate_robustness(model, data, attack, state_dir=folder, **quiet)
+            found = evaluate_robustness(model, data, ways, state_dir=folder, **quiet)
             self._verdicts[key] = found.robust
         return self._verdicts[key]
 
     @functools.cached_property
     def route(self) -> route.Route:
-        """Which gradients the checks follow that ask what attacks reach."""
+        """The ways of attacks: around what is dead, if the evaluation goes there."""
         return route.found(self)
-
-    def followed(self, attack: Attack) -> np.ndarray:
-        """`robust` on the route: around what cuts gradients off, if that is known."""
-        return self.robust(self.route.of(attack))
 
     def found_by(self, attack: Attack, number: int) -> np.ndarray:
         """Where the first run of an attack ends, (n, ...); `number` names its noise."""
