@@ -12,6 +12,7 @@ from keras_mpat.evaluation.checks import (
     outputs,
     protocol,
     rivals,
+    seeds,
     threat,
 )
 from keras_mpat.evaluation.checks.check import (
@@ -23,7 +24,17 @@ from keras_mpat.evaluation.checks.check import (
 )
 from keras_mpat.evaluation.checks.subject import Subject
 
-_FILES = (outputs, threat, gradients, convergence, budget, rivals, adaptive, protocol)
+_FILES = (
+    outputs,
+    threat,
+    gradients,
+    convergence,
+    budget,
+    rivals,
+    adaptive,
+    protocol,
+    seeds,
+)
 CHECKS: tuple[Check, ...] = tuple(
     sorted(
         (check for file in _FILES for check in file.CHECKS),

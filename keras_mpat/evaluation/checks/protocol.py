@@ -1,7 +1,5 @@
 """How the model and the figures came about: twins, seeds, selection, test set."""
 
-import re
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -26,7 +24,6 @@ from keras_mpat.objectives import Margin
 _MARGIN = Margin(kappa=None)
 _FACTOR = 1e4
 _WIDTH = 0.01  # half of a 95 % interval: 10 000 examples have it at any accuracy
-_SEEDS = 3
 _PROVEN = 200  # examples whose bounds are computed
 
 
@@ -76,28 +73,6 @@ def selection(subject) -> Finding:
         raise NotRun("needs record={'selected_on': ...}")
     chosen = record["selected_on"]
     return Finding(chosen != "test", f"weights chosen on: {chosen}")
-
-
-def seeds(subject) -> Finding:
-    """C32."""
-    runs = [*subject.need("runs", f"runs=[...], of other seeds, {_SEEDS} in all")]
-    runs.append(subject.result)
-    if any(run.evidence is None for run in runs):
-        raise NotRun("needs runs that say whose they are (of this version)")
-    inputs = {run.evidence.sha256["inputs"] for run in runs}
-    plans = {tuple((s.name, _unweighted(s.attack)) for s in run.stages) for run in runs}
-    if len(inputs) > 1 or len(plans) > 1:
-        raise NotRun("needs runs on the same images under the same attacks")
-    own = {run.evidence.sha256["weights"]: run for run in runs}
-    values = [100 * run.robust_accuracy for run in own.values()]
-    text = f"{len(values)} seeds: mean {np.mean(values):.2f}, worst {min(values):.2f}"
-    spread = np.std(values, ddof=1) if len(values) > 1 else float("nan")
-    return Finding(len(values) >= _SEEDS, f"{text}, deviation {spread:.2f} points")
-
-
-def _unweighted(attack: str) -> str:
-    """What an attack is called, whatever its surrogates: each seed has its own."""
-    return re.sub(r", weights [0-9a-f]+", "", attack)
 
 
 def collapsed(subject) -> Finding:
@@ -217,14 +192,6 @@ CHECKS = (
         "weights are the last ones or were chosen on a part of the training set",
         "Choose the epoch on validation data from the training set.",
         selection,
-    ),
-    Check(
-        "C32",
-        "several seeds",
-        ERROR,
-        f"at least {_SEEDS}; compare methods with evaluation.compare",
-        "Train again with other seeds; report mean and worst.",
-        seeds,
     ),
     Check(
         "C34",

@@ -1,7 +1,6 @@
 """What the checks of an audit measure on; what is dear is computed once."""
 
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from keras_mpat.evaluation.robustness import (
     fingerprint,
     named_attacks,
 )
+from keras_mpat.evaluation.state import digest
 from keras_mpat.layers import Head
 from keras_mpat.models.checks import shapes
 from keras_mpat.objectives import CrossEntropy
@@ -107,12 +107,9 @@ class Subject:
     @functools.cached_property
     def result(self):
         """The evaluation that is audited, on all examples."""
-        data = self.all_x, self.all_y
-        folder = self.state_dir
-        options = self._options | {"certify": self._certify}
-        return evaluate_robustness(
-            self.classifier, data, self.attack, state_dir=folder, **options
-        )
+        data, folder = (self.all_x, self.all_y), self.state_dir
+        options = self._options | {"certify": self._certify, "state_dir": folder}
+        return evaluate_robustness(self.classifier, data, self.attack, **options)
 
     @property
     def attacks(self) -> dict[str, Attack]:
@@ -160,7 +157,7 @@ class Subject:
         ways = self.route.of(attack) if model is None else {"": attack}
         model = self.classifier if model is None else model
         key = json.dumps([fingerprint(model, ways), self.n], default=str)
-        key = hashlib.sha256(key.encode()).hexdigest()[:16]
+        key = digest([np.array(key)])[:16]
         if key not in self._verdicts:
             folder = os.path.join(self.state_dir, "checks", key)
             data, quiet = (self.x, self.y), self._options | {"verbose": False}
