@@ -62,7 +62,8 @@ class IntervalBounds:
     def margins(self, low, high, y, batch=None):
         """Lower bounds (B, C) of z_y - z_j for all inputs of the box; 0 where j is y.
 
-        Of a last dense layer the differences of its rows are bounded, not its logits.
+        Of a last dense layer the differences of its rows are bounded, not its logits;
+        of a nested model at the end, as behind a saturation, its logits.
 
         Args:
             low, high: float32 (B, ...).
