@@ -19,7 +19,7 @@ def test_it_loads_with_plain_keras_and_proves_what_it_proved():
     x, y = images(100)
     assert np.sum(np.argmax(net(x), axis=-1) == y) == 100
     proven = certified(net, (x, y), BALL, method="ibp")
-    assert abs(proven.sum() - 94) <= 1  # at the edge, rounding decides
+    assert abs(proven.sum() - 92) <= 1  # at the edge, rounding decides
     pgd = attacks.PGD(BALL, steps=10)
     result = evaluate_robustness(net, (x, y), pgd, batch_size=100, verbose=False)
     assert not np.any(proven & ~result.robust)
