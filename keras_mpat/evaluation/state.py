@@ -61,7 +61,6 @@ class State:
     def _open(self, fingerprint: dict) -> None:
         os.makedirs(self.folder, exist_ok=True)
         path = os.path.join(self.folder, "evaluation.json")
-        fingerprint = json.loads(json.dumps(fingerprint))  # tuples become lists
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 found = json.load(file)

@@ -38,8 +38,9 @@ class Route:
     @property
     def words(self) -> str:
         """What the figures of attacks that also go another way must say."""
-        way = [*self.others][-1:]
-        return "" if self.surrogate is None else f"; {way[0]!r} shows another way"
+        if self.surrogate is None:
+            return ""
+        return f"; {[*self.others][-1]!r} shows another way"
 
     def of(self, attack: Attack) -> dict[str, Attack]:
         """The attack on each way, by name."""
