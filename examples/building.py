@@ -69,12 +69,15 @@ def build_classifier(settings: Settings, info: datasets.DatasetInfo) -> keras.Mo
     builders = {
         "lenet": mpat.models.lenet,
         "lenet_tla": mpat.models.lenet_tla,
+        "medium_cnn": mpat.models.medium_cnn,
         "resnet18": mpat.models.resnet18,
         "resnet50": mpat.models.resnet50,
         "small_cnn": mpat.models.small_cnn,
         "wide_resnet": mpat.models.wide_resnet,
     }
     classifier = builders[settings.model](info.num_classes, **options)
+    if settings.initializer == "ibp":
+        mpat.models.ibp_initialize(classifier)
     if settings.saturation is None:
         return classifier
     return mpat.models.behind_saturation(classifier, *settings.saturation)

@@ -122,6 +122,7 @@ CHOICES = {
         "lenet",
         "lenet_tla",
         "small_cnn",
+        "medium_cnn",
         "resnet18",
         "resnet50",
         "wide_resnet",
@@ -131,6 +132,7 @@ CHOICES = {
     "schedule": ("cyclic", "step", "constant"),
     "norm_mode": ("eval", "batch_stats", "train"),
     "attack_dtype": ("float32", "bfloat16"),
+    "initializer": ("ibp",),
     "select": ("last", "best"),
     "jit": ("auto", "true", "false"),
 }
@@ -152,6 +154,7 @@ _NEEDS = {
     "step_size": ("strategy", (*_PGD, *_SINGLE)),
     "noise": ("strategy", ("n_fgsm",)),
     "bound_weight": ("strategy", ("mtl_ibp",)),
+    "initializer": ("strategy", ("mtl_ibp",)),
     "beta": ("strategy", ("trades",)),
     "replays": ("strategy", ("free",)),
     "clean_epochs": ("strategy", _ADVERSARIAL),
@@ -178,7 +181,7 @@ _NEEDS = {
     "width": ("model", ("resnet18", "resnet50", "wide_resnet")),
     "depth": ("model", ("wide_resnet",)),
     "widen": ("model", ("wide_resnet",)),
-    "filters": ("model", ("lenet", "lenet_tla")),
+    "filters": ("model", ("lenet", "lenet_tla", "medium_cnn")),
 }
 
 
@@ -203,6 +206,7 @@ class Settings:
     widen: int | None
     filters: list[int] | None
     saturation: list[float] | None
+    initializer: str | None
     epochs: int
     batch_size: int
     epsilon: float | str
@@ -287,6 +291,7 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     _check_drops(values)
     _check_shares(values)
     _check_saturation(values)
+    _check_initializer(values)
     return Settings(**{f.name: values[f.name] for f in dataclasses.fields(Settings)})
 
 
@@ -318,6 +323,16 @@ def _check_saturation(values: Mapping[str, Any]) -> None:
         )
 
 
+def _check_initializer(values: Mapping[str, Any]) -> None:
+    for name in ("pretrain", "pretrained"):
+        if values["initializer"] and values[name]:
+            raise ValueError(
+                f"`initializer` has no effect on weights that {name} brings. Received: "
+                f"initializer={values['initializer']}, {name}={values[name]}. Remove "
+                "one of the two flags."
+            )
+
+
 def _check_shares(values: Mapping[str, Any]) -> None:
     for name in ("ema", "label_smoothing"):
         if values[name] is not None and not 0 < values[name] < 1:
@@ -345,6 +360,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "widen": None,
         "filters": None,
         "saturation": None,
+        "initializer": None,
         "image_size": None,
         "pretrain": None,
         "pretrain_epochs": None,

@@ -215,6 +215,7 @@ _CHOICES = {
     "schedule": "Learning-rate schedule.",
     "norm_mode": "BatchNorm in attack passes.",
     "attack_dtype": "Precision of the training attack; default: the classifier's.",
+    "initializer": "First weights; ibp: drawn for interval bounds (mtl_ibp).",
     "select": "Which epoch is kept: last, or best under attack in validation.",
     "jit": "XLA; auto: on an accelerator only.",
 }
@@ -265,7 +266,7 @@ _LISTS = {
     "drops": "Epochs at which the rate falls tenfold (schedule step): 60,90.",
     "image_size": "Height and width to resize to, for sets of mixed sizes: 64,64.",
     "prototypes_per_class": "One number, or one per class: 3,4.",
-    "filters": "Channels of the convolutions (lenet, lenet_tla): 16,32.",
+    "filters": "Channels of the convolutions (lenet, lenet_tla, medium_cnn): 16,32.",
 }
 
 

@@ -101,6 +101,15 @@ def in_order(view):
     return list(found.values())
 
 
+def operations(view):
+    """All layers and operations of a view, those of models inside it, too."""
+    for _, call in in_order(view):
+        if is_readable(call.operation):
+            yield from operations(functional(call.operation))
+        else:
+            yield call.operation
+
+
 def sources(call):
     """The tensors that the call got, in order."""
     return _tensors((call.args, call.kwargs))

@@ -52,7 +52,7 @@ class IntervalBounds:
             _refuse(f"a {type(classifier).__name__}, whose layers cannot be read")
         self._view = graph.functional(classifier)
         _check(self._view)
-        kinds = map(type, _operations(self._view))
+        kinds = map(type, graph.operations(self._view))
         self._normalized = layers.BatchNormalization in kinds
 
     def boxes(self, low, high):
@@ -174,17 +174,8 @@ def _depthwise(layer):
     return product
 
 
-def _operations(view):
-    """All layers and operations of a view, those of models inside it, too."""
-    for _, call in graph.in_order(view):
-        if graph.is_readable(call.operation):
-            yield from _operations(graph.functional(call.operation))
-        else:
-            yield call.operation
-
-
 def _check(view) -> None:
-    for layer in _operations(view):
+    for layer in graph.operations(view):
         if type(layer) not in _KNOWN or not _never_falls(layer):
             _refuse(f"layer {layer.name!r} of type {type(layer).__name__}")
         elif getattr(layer, "padding", None) == "causal":

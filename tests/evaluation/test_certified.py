@@ -315,6 +315,7 @@ def test_networks_of_this_package_can_be_certified():
     for net in (
         mpat.models.lenet(10),
         mpat.models.small_cnn(10),
+        mpat.models.medium_cnn(10),
         mpat.models.resnet18(width=2),
         mpat.models.resnet50(width=2),
         mpat.models.wide_resnet(depth=10, width=1),

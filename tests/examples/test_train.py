@@ -107,6 +107,19 @@ def test_images_move_only_where_that_is_asked_for():
     assert options == {"batch_size": 64, "limit": None, "seed": 3}
 
 
+def test_first_weights_are_drawn_for_bounds_where_that_is_asked_for():
+    info = building.datasets.info("digits_2")
+    given = {"dataset": "digits_2", "strategy": "mtl_ibp", "saturation": [0.3, 0.7]}
+    kernels = {}
+    for name in (None, "ibp"):
+        chosen = settings.resolve(given | {"initializer": name})
+        inner = building.build_classifier(chosen, info).layers[-1]
+        kernels[name] = np.asarray(inner.get_layer("hidden_dense").kernel)
+    fan_in = len(kernels["ibp"])  # 2 / fan_in would be the usual variance
+    assert np.std(kernels[None]) == pytest.approx((2 / fan_in) ** 0.5, rel=0.1)
+    assert np.std(kernels["ibp"]) == pytest.approx(2.507 / fan_in, rel=0.1)
+
+
 def test_steps_of_the_schedule_are_counted_in_effective_epochs():
     free = settings.resolve({"dataset": "cifar10", "preset": "mpat-free"})
     rate = building.build_schedule(free, steps=10, updates_per_batch=8)
@@ -137,6 +150,11 @@ def test_steps_of_the_schedule_are_counted_in_effective_epochs():
         ({"strategy": "standard", "clean_epochs": 1}, "`clean_epochs` has no effect"),
         ({"select": "best", "validation_steps": 0}, "`select` needs an attack"),
         ({"strategy": "fast", "noise": 1.0}, "`noise` has no effect"),
+        ({"strategy": "pgd", "initializer": "ibp"}, "`initializer` has no effect"),
+        (
+            {"strategy": "mtl_ibp", "initializer": "ibp", "pretrained": "acl.npz"},
+            "`initializer` has no effect on weights that pretrained brings",
+        ),
         ({"model": "lenet", "width": 8}, "choose model from: resnet18"),
         ({"model": "resnet50", "depth": 28}, "choose model from: wide_resnet"),
     ],

@@ -12,6 +12,7 @@ from keras_mpat.models import (
     feature_model,
     lenet,
     lenet_tla,
+    medium_cnn,
     resnet18,
     resnet50,
     small_cnn,
@@ -26,6 +27,9 @@ SMALL = {
         3, input_shape=DIGITS, **{"filters": (2, 2, 3, 3), "units": 6, **kw}
     ),
     "small_cnn": lambda **kw: small_cnn(3, input_shape=(16, 16, 1), units=6, **kw),
+    "medium_cnn": lambda **kw: medium_cnn(
+        3, input_shape=DIGITS, filters=(2, 3, 3, 4), units=6, **kw
+    ),
     "resnet18": lambda **kw: resnet18(
         3, input_shape=DIGITS, width=2, **{"mean": 0.5, "std": 0.25, **kw}
     ),
@@ -65,6 +69,8 @@ def batch(model, size=4):
         # By hand: 4x4 convolutions, BatchNorms, 1568 -> 100 -> 10.
         (lenet, 256 + 32 + 8192 + 64 + 156_800 + 200 + 1010, 100),
         (small_cnn, 312_202, 200),
+        # By hand: 3x3, 4x4, 3x3 and 4x4 convolutions, BatchNorms, 3136 -> 100 -> 10.
+        (medium_cnn, 288 + 16_384 + 18_432 + 65_536 + 384 + 313_600 + 200 + 1010, 100),
         (resnet18, 11_173_962, 512),
         (resnet50, 23_520_842, 2048),
         (wide_resnet, 46_160_474, 640),
@@ -180,6 +186,7 @@ def test_kernels_are_he_normal():
         (lambda: lenet(std=(0.3, 0.3, 0.3)), "std"),
         (lambda: resnet18(mean=float("nan")), "mean"),
         (lambda: small_cnn(input_shape=(12, 12, 1)), "input_shape"),
+        (lambda: medium_cnn(filters=(16, 32)), "filters"),
         (lambda: resnet50(stem="cifar10"), "stem"),
         (lambda: wide_resnet(depth=28.0), "depth"),
         (lambda: wide_resnet(depth=10, widen=0), "widen"),

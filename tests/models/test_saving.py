@@ -34,6 +34,7 @@ def networks():
     yield models.lenet(3, input_shape=(8, 8, 1), filters=(2, 2), units=4)
     yield models.lenet_tla(3, input_shape=(8, 8, 1), filters=(2,) * 4, units=4)
     yield models.small_cnn(3, input_shape=(16, 16, 1), units=4)
+    yield models.medium_cnn(3, input_shape=(8, 8, 1), filters=(2, 2, 2, 2), units=4)
     small = {"input_shape": (8, 8, 3), "width": 2}
     yield models.resnet18(3, **small)
     yield models.resnet18(3, **small, preact=True, name="resnet18_preact")
@@ -77,7 +78,7 @@ def test_loads_without_the_package(saved):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "blocked" in done.stdout
-    assert len(expected) == 7 + 7 + 2 * 2
+    assert len(expected) == 8 + 7 + 2 * 2
     for name, outputs in expected.items():
         loaded = np.load(folder / f"{name}.npz")
         assert len(loaded.files) == len(outputs)
