@@ -6,11 +6,11 @@
 In reading order: `lenet`, `lenet_tla`, `small_cnn`, `medium_cnn`, `resnet18`,
 `resnet50` and `wide_resnet` build plain functional models; `as_logits` turns a softmax
 output into logits; `feature_model` and `find_embedding` show where the embedding is;
-`replace_head` puts a head on it; `dual_norm` gives it a second set of BatchNormalization;
-`interpolate` mixes the weights of two; `behind_saturation` cuts off inputs, and `plain`
-makes such a classifier one of Keras alone; `ibp_initialize` draws first weights for
-interval bounds; `InferenceManifoldTransformation` is ATLD's inference. Subclassed
-classifiers: `subclassed.py`.
+`replace_head` puts a head on it; `dual_norm` gives it a second set of
+BatchNormalization; `interpolate` mixes the weights of two; `behind_saturation` cuts off
+inputs, and `plain` makes such a classifier one of Keras alone; `ibp_initialize` draws
+first weights for interval bounds; `InferenceManifoldTransformation` is ATLD's
+inference. Subclassed classifiers: `subclassed.py`.
 """
 
 from keras_mpat.models.adversarial_model import AdversarialModel

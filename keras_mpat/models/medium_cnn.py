@@ -1,6 +1,6 @@
 """The medium net of papers on interval bounds, for digits whose robustness is proven.
 
-    classifier = ibp_initialize(medium_cnn(filters=(16, 32, 32, 64)))
+classifier = ibp_initialize(medium_cnn(filters=(16, 32, 32, 64)))
 """
 
 import keras
