@@ -1388,6 +1388,27 @@ MUTATIONS = (
         "tests/models/test_interval.py -k batch_norm_of_a_batch",
     ),
     Mutation(
+        "weights for bounds are those for activations",
+        "models/ibp_initialize.py",
+        "drawn * (math.sqrt(2 * math.pi) / products)",
+        "drawn * math.sqrt(2 / products)",
+        "tests/models/test_ibp_initialize.py",
+    ),
+    Mutation(
+        "channels count among the products of a depthwise convolution",
+        "models/ibp_initialize.py",
+        "isinstance(layer, _DEPTHWISE)",
+        "False",
+        "tests/models/test_ibp_initialize.py",
+    ),
+    Mutation(
+        "layers of a net inside another keep their weights",
+        "models/_graph.py",
+        "yield from operations(functional(call.operation))",
+        "pass",
+        "tests/models/test_ibp_initialize.py",
+    ),
+    Mutation(
         "proofs do not see where a saturation cuts off",
         "evaluation/certification/layers.py",
         "ops.clip(x, 0.0, 1.0)",
