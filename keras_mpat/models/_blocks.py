@@ -119,6 +119,29 @@ def dense_relu(x, units, *, name):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
+def conv_classifier(
+    convolutions, num_classes, *, input_shape, units, mean, std, synchronized, name
+):
+    """Convolutions one behind the other, a hidden layer, logits; with BatchNorm.
+
+    Args:
+        convolutions: (filters, kernel size, stride) of each; the i-th is `block{i}`.
+        num_classes, input_shape, units, mean, std, synchronized, name: as in `lenet`.
+
+    Returns:
+        Functional model (B, H, W, C_in) -> logits (B, C).
+    """
+    inputs = keras.Input(input_shape, name="image")
+    x = normalize(inputs, mean, std)
+    sync = {"synchronized": synchronized}
+    for index, (filters, size, strides) in enumerate(convolutions, start=1):
+        block = {"name": f"block{index}", "strides": strides}
+        x = conv_bn_relu(x, filters, size, **block, **sync)
+    x = layers.Flatten(name="flatten")(x)
+    x = dense_bn_relu(x, units, name="hidden", **sync)
+    return keras.Model(inputs, logits(x, num_classes), name=name)
+
+
 def logits(x, num_classes):
     """Last layer of every classifier here: embedding (B, D) -> logits (B, C).
 

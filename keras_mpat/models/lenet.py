@@ -49,14 +49,16 @@ def lenet(
     References:
         Wong, Rice, Kolter, arXiv:2001.03994; Khan et al., Sensors 23(13):6173, 2023.
     """
-    inputs = keras.Input(input_shape, name="image")
-    x = blocks.normalize(inputs, mean, std)
-    sync = {"synchronized": synchronized}
-    for index, width in enumerate(filters, start=1):
-        x = blocks.conv_bn_relu(x, width, 4, strides=2, name=f"block{index}", **sync)
-    x = layers.Flatten(name="flatten")(x)
-    x = blocks.dense_bn_relu(x, units, name="hidden", **sync)
-    return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
+    return blocks.conv_classifier(
+        [(width, 4, 2) for width in filters],
+        num_classes,
+        input_shape=input_shape,
+        units=units,
+        mean=mean,
+        std=std,
+        synchronized=synchronized,
+        name=name,
+    )
 
 
 def lenet_tla(

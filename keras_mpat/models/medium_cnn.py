@@ -3,9 +3,6 @@
 classifier = ibp_initialize(medium_cnn(filters=(16, 32, 32, 64)))
 """
 
-import keras
-from keras import layers
-
 from keras_mpat.models import _blocks as blocks
 
 _CONVOLUTIONS = (3, 1), (4, 2), (3, 1), (4, 2)  # size of the kernel, stride
@@ -56,14 +53,14 @@ def medium_cnn(
             f"`filters` must be {len(_CONVOLUTIONS)} numbers of channels. Received: "
             f"filters={tuple(filters)}. For two convolutions take `lenet`."
         )
-    inputs = keras.Input(input_shape, name="image")
-    x = blocks.normalize(inputs, mean, std)
-    sync = {"synchronized": synchronized}
-    for index, (width, (size, stride)) in enumerate(
-        zip(filters, _CONVOLUTIONS, strict=True), start=1
-    ):
-        where = {"name": f"block{index}", "strides": stride}
-        x = blocks.conv_bn_relu(x, width, size, **where, **sync)
-    x = layers.Flatten(name="flatten")(x)
-    x = blocks.dense_bn_relu(x, units, name="hidden", **sync)
-    return keras.Model(inputs, blocks.logits(x, num_classes), name=name)
+    pairs = zip(filters, _CONVOLUTIONS, strict=True)
+    return blocks.conv_classifier(
+        [(width, *convolution) for width, convolution in pairs],
+        num_classes,
+        input_shape=input_shape,
+        units=units,
+        mean=mean,
+        std=std,
+        synchronized=synchronized,
+        name=name,
+    )
