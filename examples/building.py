@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from heads import build_head
 from refinements import averaging, loss
-from settings import Settings
+from settings import MOVES, Settings
 
 import keras_mpat as mpat
 from keras_mpat import datasets, pretraining
@@ -170,7 +170,11 @@ def stream_options(settings: Settings) -> dict[str, Any]:
         "limit": settings.train_examples,
         "seed": settings.seed,
     }
-    if settings.shift is not None:  # in place of what the data set prescribes
-        augment = datasets.PadCropFlip(padding=settings.shift, flip=False)
-        options["augment"] = augment
+    moves = {name: getattr(settings, name) for name in MOVES}
+    given = {name: value for name, value in moves.items() if value is not None}
+    if given.keys() - {"shift"}:  # in place of what the data set prescribes
+        still = {"rotation": 0, "stretch": 0, "shear": 0, "shift": 0}
+        options["augment"] = datasets.RandomAffine(**still | given)
+    elif given:
+        options["augment"] = datasets.PadCropFlip(padding=settings.shift, flip=False)
     return options

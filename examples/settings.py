@@ -183,8 +183,8 @@ _NEEDS = {
     "widen": ("model", ("wide_resnet",)),
     "filters": ("model", ("lenet", "lenet_tla", "medium_cnn")),
 }
-
-
+# How training images move at random; `None` everywhere: as the data set prescribes.
+MOVES = ("shift", "rotation", "stretch", "shear", "contrast")
 _FIXES = {"dataset": "Others: a name of tensorflow-datasets, folder:<path>."}
 
 
@@ -240,6 +240,10 @@ class Settings:
     select: str | None
     train_examples: int | None
     shift: int | None
+    rotation: float | None
+    stretch: float | None
+    shear: float | None
+    contrast: float | None
     validation_steps: int
     validation_examples: int
     seed: int
@@ -386,7 +390,7 @@ def _defaults(row: Defaults, chosen: Mapping[str, Any]) -> dict[str, Any]:
         "schedule": schedule,
         "norm_mode": "eval",
         "train_examples": None,
-        "shift": None,
+        **dict.fromkeys(MOVES),
         "validation_steps": 10,
         "validation_examples": 512,
         "seed": 0,

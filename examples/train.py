@@ -254,6 +254,10 @@ _NUMBERS = {
     "margin": "Margin on the similarity of the true class (soft_triple).",
     "regularizer_weight": "lambda_2.",
     "learning_rate": "Learning rate; the maximum of a cyclic one.",
+    "rotation": "Degrees that training images turn at random: 10.",
+    "stretch": "Logarithm of a random factor on rows and on columns: 0.1.",
+    "shear": "Columns per row that training images lean at random: 0.1.",
+    "contrast": "Sharpens what turning and stretching blurs: 1.5 for digits.",
 }
 _LENGTHS = {
     "epsilon": "Radius of the Linf ball",

@@ -1429,4 +1429,32 @@ MUTATIONS = (
         "return loss + bound",
         "tests/training/test_mtl_ibp.py -k numpy",
     ),
+    Mutation(
+        "a turn leaves the columns where they were",
+        "datasets/affine.py",
+        "(sine * rows + cosine * columns)",
+        "cosine * columns",
+        "tests/datasets/test_random_affine.py -k by_hand",
+    ),
+    Mutation(
+        "what lies outside an image is its border",
+        "datasets/affine.py",
+        "padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])",
+        'padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")',
+        "tests/datasets/test_random_affine.py -k by_hand",
+    ),
+    Mutation(
+        "random moves of images are uneven",
+        "datasets/affine.py",
+        "np.float32(2 * self.shift + 1)",
+        "np.float32(2 * self.shift)",
+        "tests/datasets/test_random_affine.py -k shifts",
+    ),
+    Mutation(
+        "sharpening leaves the unit interval",
+        "datasets/affine.py",
+        "np.clip((moved - 0.5) * np.float32(self.contrast) + 0.5, 0, 1)",
+        "(moved - 0.5) * np.float32(self.contrast) + 0.5",
+        "tests/datasets/test_random_affine.py -k range",
+    ),
 )

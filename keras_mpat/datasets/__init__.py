@@ -10,10 +10,11 @@ Reading order: `catalog` says what a data set is and keeps the registry, `sets` 
 those that come with the package, `lookup` finds one by its name; `digits`, `tfds`,
 `folder` and `tiny_imagenet` read them. `splits` draws the validation set, `loading`
 holds `arrays` and `load`, `pipeline` turns arrays into batches, which `plans` chooses
-and orders, `augmentation` alters and `streams` hands to Keras; `shares` gives each of
-several JAX processes its rows.
+and orders, `augmentation` and `affine` alter and `streams` hands to Keras; `shares`
+gives each of several JAX processes its rows.
 """
 
+from keras_mpat.datasets.affine import RandomAffine
 from keras_mpat.datasets.augmentation import Augmentation, PadCropFlip
 from keras_mpat.datasets.catalog import DatasetInfo, LazyInfo, names, register
 from keras_mpat.datasets.loading import arrays, load
@@ -31,6 +32,7 @@ __all__ = [
     "DatasetInfo",
     "LazyInfo",
     "PadCropFlip",
+    "RandomAffine",
     "Share",
     "TfdsLoader",
     "arrays",

@@ -46,6 +46,14 @@ class Augmentation(abc.ABC):
     def __call__(self, images: np.ndarray, noise: np.ndarray) -> Any:
         """The altered images."""
 
+    def unsuited(self, images: np.ndarray) -> ValueError:
+        """What to raise where `images` are tables of features."""
+        return ValueError(
+            f"`augment` must suit the data: {type(self).__name__} takes images (B, H, "
+            f"W, C_in). Received: x of shape {('N', *images.shape[1:])}. Pass no "
+            "augmentation for tables of features, or an Augmentation of your own."
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class PadCropFlip(Augmentation):
@@ -72,11 +80,7 @@ class PadCropFlip(Augmentation):
     def __call__(self, images: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """The altered images, float32 (B, H, W, C_in)."""
         if images.ndim != 4:
-            raise ValueError(
-                "`augment` must suit the data: PadCropFlip takes images (B, H, W, "
-                f"C_in). Received: x of shape {('N', *images.shape[1:])}. Pass no "
-                "augmentation for tables of features, or an Augmentation of your own."
-            )
+            raise self.unsuited(images)
         count, height, width = images.shape[:3]
         offsets = (noise[:, :2] * np.float32(2 * self.padding + 1)).astype("int32")
         mirrored = noise[:, 2] < 0.5 if self.flip else np.zeros(count, dtype=bool)

@@ -1,5 +1,7 @@
 """Checks of images, labels and counts: wrong input stops here, with the fix."""
 
+import math
+import numbers
 import operator
 from typing import Any
 
@@ -24,6 +26,17 @@ def integer(name: str, value: Any, *, minimum: int, bits: int | None = None) -> 
             f"{name}={value!r}. Pass for example {name}={max(minimum, 1)}."
         )
     return number
+
+
+def size(name: str, value: Any, unit: str, *, neutral: float) -> None:
+    """Raises unless `value` is a finite number >= 0; > 0 where `neutral` is."""
+    number = not isinstance(value, bool) and isinstance(value, numbers.Real)
+    if not number or not 0 <= value < math.inf or value == 0 < neutral:
+        limit = "> 0" if neutral else ">= 0"
+        raise ValueError(
+            f"`{name}` must be a number {limit} ({unit}). Received: {name}={value!r}. "
+            f"Pass {name}={neutral} for none."
+        )
 
 
 def seed(value: Any) -> int:
