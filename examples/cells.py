@@ -217,17 +217,28 @@ def _rule(head: Sequence[str]) -> list[str]:
     return ["---"] * len(head)
 
 
-def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
+def changed(found: dict[str, Any], identity: dict[str, Any]) -> str | None:
+    """The first name whose value in `found` is another; `None`: it is the same run.
+
+    Settings that there were not yet when `found` was written count as not given.
+    """
     for name, value in json.loads(json.dumps(identity)).items():
         old = found.get(name)
-        if isinstance(value, dict):  # settings that there were not yet
+        if isinstance(value, dict):
             old = dict.fromkeys(value) | (old or {})
         if old != value:
-            raise ValueError(
-                "`results` must be a new folder or hold cells of the same settings. "
-                f"Received: {path}, whose {name} differ. Pass another folder."
-            )
+            return name
+    return None
+
+
+def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    name = changed(found, identity)
+    if name is not None:
+        raise ValueError(
+            "`results` must be a new folder or hold cells of the same settings. "
+            f"Received: {path}, whose {name} differ. Pass another folder."
+        )
     return found
 
 

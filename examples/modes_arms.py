@@ -20,6 +20,7 @@ from typing import Any
 import keras
 import settings as run_settings
 from building import build_classifier, build_schedule, build_strategy
+from cells import changed
 from heads import build_head
 from merging import merging_callbacks
 from modes_oracle import PooledCrossEntropy, pooled
@@ -207,7 +208,7 @@ def trained(
     made_with = {"arm": arm.slug, "modes": modes, "settings": settings.to_dict()}
     if note.exists():
         kept = json.loads(note.read_text(encoding="utf-8"))
-        if kept.pop("made_with") != json.loads(json.dumps(made_with)):
+        if changed(kept.pop("made_with"), made_with):
             raise ValueError(
                 "`run_dir` must be a new folder or hold runs of the same settings. "
                 f"Received: {folder}, trained with others. Pass another folder."

@@ -194,6 +194,24 @@ def test_cells_of_another_limit_are_refused(tmp_path, monkeypatch):
         modes.compare(flags(tmp_path, limit=3))
 
 
+def test_a_run_trained_before_there_was_a_setting_is_taken(tmp_path, monkeypatch):
+    plan = modes_plan.read_plan("smoke")
+    arm = modes_arms.ARMS["K = 1"]
+    own = modes_arms.settings_of(plan, arm, modes=2, seed=0, weight=0.5)
+    before = {k: v for k, v in own.to_dict().items() if k != "rotation"}
+    monkeypatch.setattr(modes_arms.keras.saving, "load_model", lambda *_, **__: "kept")
+    for settings, refused in ((before, False), (before | {"epochs": 99}, True)):
+        made_with = {"arm": arm.slug, "modes": 2, "settings": settings}
+        text = json.dumps({"made_with": made_with, "epoch": 1})
+        (tmp_path / "training.json").write_text(text)
+        if refused:
+            with pytest.raises(ValueError, match="trained with others"):
+                modes_arms.trained(arm, own, 2, None, tmp_path)
+        else:
+            found = modes_arms.trained(arm, own, 2, None, tmp_path)
+            assert found == ("kept", {"epoch": 1})
+
+
 @pytest.fixture
 def tiny_plan(monkeypatch):
     """One seed, three arms and 32 images: a trial of a trial."""
