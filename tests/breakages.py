@@ -1457,4 +1457,11 @@ MUTATIONS = (
         "(moved - 0.5) * np.float32(self.contrast) + 0.5",
         "tests/datasets/test_random_affine.py -k range",
     ),
+    Mutation(
+        "through a surrogate, attacks for near misses are run on all",
+        "attacks/transfer.py",
+        "return self.attack.near",
+        "return 1.0",
+        "tests/attacks/test_transfer.py -k stages",
+    ),
 )

@@ -70,6 +70,10 @@ class Transfer(ModelAttack):
     def passes(self):
         return self.attack.passes
 
+    @property
+    def near(self):
+        return self.attack.near
+
     def check(self, example_shape, num_classes):
         self.attack.check(example_shape, num_classes)
         if None in example_shape:  # any size: the data will tell

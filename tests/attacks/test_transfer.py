@@ -92,6 +92,8 @@ def test_stages_and_runs_are_those_of_the_attack():
         assert stage.attack == whole.stages(2)[name]
         assert stage.runs(2) == stage.attack.runs(2)
         assert stage.passes == stage.attack.passes
+        assert stage.near == stage.attack.near
+    assert transfer.stages(10)["near: Square"].near == 0.2 and transfer.near == 1
     single = attacks.Transfer(PGD, surrogate=toy.net())
     assert single.stages(2)["PGD"] is single and single.runs(2) == 2
     assert single.title(2) == "PGD by transfer"

@@ -404,6 +404,8 @@ def test_near_misses_are_those_with_little_of_their_margin_left(within, lost, tm
     np.testing.assert_array_equal(second.correct, expected)
     again = evaluate(attack, batch_size=3)  # alone or in company
     np.testing.assert_array_equal(again.robust, result.robust)
+    itself = evaluate(attacks.Transfer(attack, surrogate=threshold()))
+    np.testing.assert_array_equal(itself.robust, result.robust)
 
 
 def test_near_miss_alone_is_its_attack():
