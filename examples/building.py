@@ -173,8 +173,7 @@ def stream_options(settings: Settings) -> dict[str, Any]:
     moves = {name: getattr(settings, name) for name in MOVES}
     given = {name: value for name, value in moves.items() if value is not None}
     if given.keys() - {"shift"}:  # in place of what the data set prescribes
-        still = {"rotation": 0, "stretch": 0, "shear": 0, "shift": 0}
-        options["augment"] = datasets.RandomAffine(**still | given)
+        options["augment"] = datasets.RandomAffine(**given)
     elif given:
         options["augment"] = datasets.PadCropFlip(padding=settings.shift, flip=False)
     return options

@@ -220,15 +220,19 @@ def _rule(head: Sequence[str]) -> list[str]:
 def changed(found: dict[str, Any], identity: dict[str, Any]) -> str | None:
     """The first name whose value in `found` is another; `None`: it is the same run.
 
-    Settings that there were not yet when `found` was written count as not given.
+    Settings that are missing count as not given: there were fewer once.
     """
     for name, value in json.loads(json.dumps(identity)).items():
         old = found.get(name)
-        if isinstance(value, dict):
-            old = dict.fromkeys(value) | (old or {})
+        if isinstance(value, dict) and isinstance(old, dict):
+            old, value = _given(old), _given(value)
         if old != value:
             return name
     return None
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

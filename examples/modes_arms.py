@@ -208,10 +208,11 @@ def trained(
     made_with = {"arm": arm.slug, "modes": modes, "settings": settings.to_dict()}
     if note.exists():
         kept = json.loads(note.read_text(encoding="utf-8"))
-        if changed(kept.pop("made_with"), made_with):
+        name = changed(kept.pop("made_with"), made_with)
+        if name is not None:
             raise ValueError(
                 "`run_dir` must be a new folder or hold runs of the same settings. "
-                f"Received: {folder}, trained with others. Pass another folder."
+                f"Received: {folder}, trained with other {name}. Pass another folder."
             )
         return keras.saving.load_model(path, compile=False), kept
     folder.mkdir(parents=True, exist_ok=True)

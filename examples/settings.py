@@ -183,7 +183,7 @@ _NEEDS = {
     "widen": ("model", ("wide_resnet",)),
     "filters": ("model", ("lenet", "lenet_tla", "medium_cnn")),
 }
-# How training images move at random; `None` everywhere: as the data set prescribes.
+# What is done to training images; `None` everywhere: what the data set prescribes.
 MOVES = ("shift", "rotation", "stretch", "shear", "contrast")
 _FIXES = {"dataset": "Others: a name of tensorflow-datasets, folder:<path>."}
 

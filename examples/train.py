@@ -237,7 +237,7 @@ _COUNTS_OR_ZERO = {
     "warmup_epochs": "Epochs after those in which epsilon grows from 0.",
     "validation_steps": "PGD steps of the validation attack; 0: none.",
     "seed": "Seed of weights, data order and attacks.",
-    "shift": "Pixels that training images move at random, without a mirror.",
+    "shift": "Pixels that training images move at random, not as the set prescribes.",
 }
 _NUMBERS = {
     "head_weight": "lambda_1.",
@@ -254,9 +254,9 @@ _NUMBERS = {
     "margin": "Margin on the similarity of the true class (soft_triple).",
     "regularizer_weight": "lambda_2.",
     "learning_rate": "Learning rate; the maximum of a cyclic one.",
-    "rotation": "Degrees that training images turn at random: 10.",
+    "rotation": "Degrees that they turn at random, not as the set prescribes: 10.",
     "stretch": "Logarithm of a random factor on rows and on columns: 0.1.",
-    "shear": "Columns per row that training images lean at random: 0.1.",
+    "shear": "Columns per row that they lean at random: 0.1.",
     "contrast": "Sharpens what turning and stretching blurs: 1.5 for digits.",
 }
 _LENGTHS = {

@@ -1439,8 +1439,8 @@ MUTATIONS = (
     Mutation(
         "what lies outside an image is its border",
         "datasets/affine.py",
-        "padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])",
-        'padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")',
+        "np.pad(images, around, constant_values=low)",
+        'np.pad(images, around, mode="edge")',
         "tests/datasets/test_random_affine.py -k by_hand",
     ),
     Mutation(
@@ -1453,8 +1453,8 @@ MUTATIONS = (
     Mutation(
         "sharpening leaves the unit interval",
         "datasets/affine.py",
-        "np.clip((moved - 0.5) * np.float32(self.contrast) + 0.5, 0, 1)",
-        "(moved - 0.5) * np.float32(self.contrast) + 0.5",
+        "np.clip(sharp, low, high)",
+        "sharp",
         "tests/datasets/test_random_affine.py -k range",
     ),
     Mutation(

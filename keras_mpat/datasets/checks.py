@@ -1,6 +1,5 @@
 """Checks of images, labels and counts: wrong input stops here, with the fix."""
 
-import math
 import numbers
 import operator
 from typing import Any
@@ -28,15 +27,15 @@ def integer(name: str, value: Any, *, minimum: int, bits: int | None = None) -> 
     return number
 
 
-def size(name: str, value: Any, unit: str, *, neutral: float) -> None:
-    """Raises unless `value` is a finite number >= 0; > 0 where `neutral` is."""
-    number = not isinstance(value, bool) and isinstance(value, numbers.Real)
-    if not number or not 0 <= value < math.inf or value == 0 < neutral:
-        limit = "> 0" if neutral else ">= 0"
+def within(name: str, value: Any, unit: str, low: float, high: float) -> float:
+    """`value` as a float from `low` to `high`, or an error that names the argument."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
         raise ValueError(
-            f"`{name}` must be a number {limit} ({unit}). Received: {name}={value!r}. "
-            f"Pass {name}={neutral} for none."
+            f"`{name}` must be a number from {low} to {high} ({unit}). Received: "
+            f"{name}={value!r}. Pass {name}={low} for none."
         )
+    return float(value)
 
 
 def seed(value: Any) -> int:

@@ -11,7 +11,7 @@ import keras
 from keras import initializers, layers
 
 from keras_mpat import backend
-from keras_mpat.configurable import check_count
+from keras_mpat.configurable import check_count, check_widths
 
 # Of the CIFAR-10 training set, per channel, pixels in [0, 1].
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -117,6 +117,16 @@ def dense_relu(x, units, *, name):
         units, kernel_initializer=he_normal("fan_in"), name=f"{name}_dense"
     )(x)
     return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def check_filters(filters, count, fix):
+    """Raises unless `filters` are so many numbers of channels."""
+    check_widths("filters", filters, "convolutions", fix)
+    if len(filters) != count:
+        raise ValueError(
+            f"`filters` must be {count} numbers of channels. Received: "
+            f"filters={tuple(filters)}. {fix}"
+        )
 
 
 def conv_classifier(

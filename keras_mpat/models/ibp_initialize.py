@@ -1,4 +1,4 @@
-"""First weights with which interval bounds neither grow nor shrink from layer to layer.
+"""First weights with which interval bounds keep their size from layer to layer.
 
     classifier = ibp_initialize(lenet(), seed=0)
     strategy = MTLIBPTraining(keras_mpat.Linf(0.3), steps=1, bound_weight=1.0)
@@ -13,9 +13,9 @@ import keras
 from keras import layers
 
 from keras_mpat.models import _graph as graph
+from keras_mpat.models.interval import AFFINE, IntervalBounds
 
 _DEPTHWISE = layers.DepthwiseConv1D, layers.DepthwiseConv2D
-_KERNELS = layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, *_DEPTHWISE
 
 
 def ibp_initialize(classifier, *, seed=None):
@@ -24,8 +24,12 @@ def ibp_initialize(classifier, *, seed=None):
     n is the number of products in one sum, the fan-in. With the usual deviation, about
     1 / sqrt(n), a layer widens a box by a multiple of sqrt(n), and the bounds of a deep
     net say nothing for many epochs; with this one it doubles the radius, of which a
-    ReLU leaves half. Biases and BatchNorm stay as they are. For training with bounds
-    from the beginning: what kernels have learned is gone.
+    ReLU leaves half. That holds along a chain of layers: where a sum joins two
+    branches, their radii add up, so in a ResNet they double from block to block.
+
+    The layer of the logits is drawn, too, and layers that are not trained. Biases and
+    BatchNorm stay as they are. For training with bounds from the beginning: what
+    kernels have learned is gone.
 
     Args:
         classifier: functional or built Sequential model, changed in place.
@@ -35,14 +39,15 @@ def ibp_initialize(classifier, *, seed=None):
         The same classifier.
 
     Raises:
-        ValueError: a model whose layers cannot be read, or that has no dense and no
-            convolution layer.
+        ValueError: a model whose layers cannot be read, one of them has no interval
+            bounds, or none is a dense or convolution layer.
 
     References:
         Shi et al., arXiv:2103.17268 ("IBP initialization").
     """
+    IntervalBounds(classifier)  # has none for layers that would be left out here
     operations = graph.operations(graph.functional(classifier))
-    found = {id(one): one for one in operations if type(one) in _KERNELS}
+    found = {id(one): one for one in operations if type(one) in AFFINE}
     if not found:
         raise ValueError(
             "`classifier` must have dense or convolution layers. Received: "

@@ -115,7 +115,7 @@ def _through(layer, boxes):
     low, high, *batch = box
     if kind in _PASSING:
         return box
-    if kind in _AFFINE:
+    if kind in AFFINE:
         product, bias = kernel_product(layer), _bias(layer)
         middle = product((low + high) / 2, layer.kernel)
         radius = product((high - low) / 2, ops.abs(layer.kernel))
@@ -141,7 +141,7 @@ def _norm(layer, batch=None):
 
 def kernel_product(layer):
     """(x, kernel) -> what a convolution or dense layer adds its bias to."""
-    return _AFFINE[type(layer)](layer)
+    return AFFINE[type(layer)](layer)
 
 
 def _bias(layer):
@@ -210,7 +210,7 @@ def _named(names: str, dimensions=("",)) -> tuple:
 
 
 _ANY = ("1D", "2D", "3D")
-_AFFINE = {
+AFFINE = {
     layers.Dense: _dense,
     **dict.fromkeys(_named("Conv", _ANY), _convolution),
     **dict.fromkeys(_named("DepthwiseConv", ("1D", "2D")), _depthwise),
@@ -229,4 +229,4 @@ _APPLIED = (
     *_named("MaxPooling ZeroPadding", _ANY),
     Saturation,
 )
-_KNOWN = {*_AFFINE, *_JOINING, *_PASSING, *_APPLIED}
+_KNOWN = {*AFFINE, *_JOINING, *_PASSING, *_APPLIED}

@@ -43,12 +43,13 @@ def lenet(
         input of its last layer, after the ReLU.
 
     Raises:
-        ValueError: for less than two classes, a bad `mean` or `std`, or
-            `synchronized` on another backend than TensorFlow.
+        ValueError: for another number of filters, less than two classes, a bad `mean`
+            or `std`, or `synchronized` on another backend than TensorFlow.
 
     References:
         Wong, Rice, Kolter, arXiv:2001.03994; Khan et al., Sensors 23(13):6173, 2023.
     """
+    blocks.check_filters(filters, 2, "For four convolutions take `medium_cnn`.")
     return blocks.conv_classifier(
         [(width, 4, 2) for width in filters],
         num_classes,
@@ -94,12 +95,13 @@ def lenet_tla(
         input of its last layer, after the ReLU.
 
     Raises:
-        ValueError: for less than two classes, a bad `mean` or `std`, or
-            `synchronized` on another backend than TensorFlow.
+        ValueError: for another number of filters, less than two classes, a bad `mean`
+            or `std`, or `synchronized` on another backend than TensorFlow.
 
     References:
         Mao et al., Metric Learning for Adversarial Robustness, arXiv:1909.00900.
     """
+    blocks.check_filters(filters, 4, "For two convolutions take `lenet`.")
     inputs = keras.Input(input_shape, name="image")
     x = blocks.normalize(inputs, mean, std)
     sync = {"synchronized": synchronized}

@@ -21,9 +21,10 @@ def medium_cnn(
 ):
     """Twice a 3x3 and a strided 4x4 convolution, then two dense layers; with BatchNorm.
 
-    The published net has two hidden layers of 512 units and no BatchNorm. One of 100
-    keeps the file small; BatchNorm helps where bounds are trained. Five times the
-    products of `lenet` with filters (32, 64), with (16, 32, 32, 64) three times.
+    The published net has two hidden layers of 512 units, pads nothing and has no
+    BatchNorm. One of 100 keeps the file small; BatchNorm helps where bounds are
+    trained. Five times the products of `lenet` with filters (32, 64), with
+    (16, 32, 32, 64) three times.
 
     Args:
         num_classes: int >= 2, C. Default 10.
@@ -48,11 +49,8 @@ def medium_cnn(
         Gowal et al., arXiv:1810.12715, table 1; BatchNorm in it: Shi et al.,
         arXiv:2103.17268.
     """
-    if len(filters) != len(_CONVOLUTIONS):
-        raise ValueError(
-            f"`filters` must be {len(_CONVOLUTIONS)} numbers of channels. Received: "
-            f"filters={tuple(filters)}. For two convolutions take `lenet`."
-        )
+    fix = "For two convolutions take `lenet`."
+    blocks.check_filters(filters, len(_CONVOLUTIONS), fix)
     pairs = zip(filters, _CONVOLUTIONS, strict=True)
     return blocks.conv_classifier(
         [(width, *convolution) for width, convolution in pairs],

@@ -494,6 +494,7 @@ MODELS = {
     "a net of half a class": "models.lenet(2.5)",
     "a net for images without channels": "models.lenet(10, input_shape=(28, 28))",
     "small images": "models.small_cnn(10, input_shape=(8, 8, 1))",
+    "four filters for two convolutions": "models.lenet(filters=(16, 32, 32, 64))",
     "two filters for four convolutions": "models.medium_cnn(filters=(16, 32))",
     "weights for bounds of a net on a path": "models.ibp_initialize('robust.keras')",
     "a std of 0": "models.lenet(10, std=0.0)",

@@ -526,7 +526,7 @@ DATASETS = {
     "a turn below zero degrees": "datasets.RandomAffine(rotation=-10)",
     "a stretch that is no number": "datasets.RandomAffine(stretch='0.1')",
     "an affine shift of half a pixel": "datasets.RandomAffine(shift=0.5)",
-    "a contrast of 0": "datasets.RandomAffine(contrast=0)",
+    "a contrast that dulls": "datasets.RandomAffine(contrast=0.5)",
     "own arrays of different length": "datasets.from_arrays(images, y[:9])",
     "own arrays in gray levels": "datasets.from_arrays(images + 255, y)",
     "own arrays with NaN": "datasets.from_arrays(images * np.nan, y)",

@@ -205,7 +205,7 @@ def test_a_run_trained_before_there_was_a_setting_is_taken(tmp_path, monkeypatch
         text = json.dumps({"made_with": made_with, "epoch": 1})
         (tmp_path / "training.json").write_text(text)
         if refused:
-            with pytest.raises(ValueError, match="trained with others"):
+            with pytest.raises(ValueError, match="trained with other settings"):
                 modes_arms.trained(arm, own, 2, None, tmp_path)
         else:
             found = modes_arms.trained(arm, own, 2, None, tmp_path)

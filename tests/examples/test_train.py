@@ -107,12 +107,11 @@ def test_images_move_only_where_that_is_asked_for():
     assert options == {"batch_size": 64, "limit": None, "seed": 3}
     turned = {"dataset": "digits_2", "rotation": 10.0, "contrast": 1.5}
     augment = building.stream_options(settings.resolve(turned))["augment"]
-    still = {"stretch": 0, "shear": 0, "shift": 0}
     affine = building.datasets.RandomAffine
-    assert augment == affine(rotation=10.0, contrast=1.5, **still)
+    assert augment == affine(10.0, contrast=1.5)
     every = turned | {"stretch": 0.2, "shear": 0.3, "shift": 1}
     augment = building.stream_options(settings.resolve(every))["augment"]
-    assert augment == affine(10.0, 0.2, 0.3, shift=1, contrast=1.5)
+    assert augment == affine(10.0, stretch=0.2, shear=0.3, shift=1, contrast=1.5)
 
 
 def test_first_weights_are_drawn_for_bounds_where_that_is_asked_for():

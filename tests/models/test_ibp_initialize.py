@@ -72,12 +72,27 @@ def test_nested_nets_are_reached_and_the_rest_stays():
     assert same == [weight.name != "kernel" for weight in inner.weights]
 
 
+def test_sums_of_branches_add_up_as_the_docstring_says():
+    image = keras.Input((400,))
+    x = layers.Dense(400)(image)
+    classifier = keras.Model(image, layers.Add()([x, image]))
+    ibp_initialize(classifier, seed=3)
+    one = ops.convert_to_tensor(np.ones((1, 400), "float32"))
+    assert radius(IntervalBounds(classifier).boxes(-one, one)) == pytest.approx(3, 0.05)
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
         (lambda: keras.Sequential([keras.Input((4,)), layers.ReLU()]), "without any"),
         (lambda: keras.Sequential([layers.Dense(3)]), "unbuilt"),
         (lambda: keras.Model(), "cannot be read"),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((4, 4, 1)), layers.Conv2DTranspose(2, 3), layers.Dense(3)]
+            ),
+            "Conv2DTranspose",
+        ),
     ],
 )
 def test_what_has_no_kernels_is_refused(build, text):
