@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
+from run_directory import differing
 
 from keras_mpat import keep_memory
 from keras_mpat.evaluation import compare as paired_tests
@@ -224,15 +225,10 @@ def changed(found: dict[str, Any], identity: dict[str, Any]) -> str | None:
     """
     for name, value in json.loads(json.dumps(identity)).items():
         old = found.get(name)
-        if isinstance(value, dict) and isinstance(old, dict):
-            old, value = _given(old), _given(value)
-        if old != value:
+        both = isinstance(value, dict) and isinstance(old, dict)
+        if differing(old, value) if both else old != value:
             return name
     return None
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -244,11 +244,16 @@ def source(record: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "data_dir": data_dir, "image_size": image_size}
 
 
+def differing(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Names of settings that differ; one that is missing was not given: `None`."""
+    names = sorted(old.keys() | new.keys())
+    return [name for name in names if old.get(name) != new.get(name)]
+
+
 def _check_same(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     changed = [
         f"  --{name}: {old.get(name)} there, {new.get(name)} now"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
+        for name in differing(old, new)
     ]
     if changed:
         raise ValueError(
